@@ -1,0 +1,94 @@
+/**
+ * Arguments to command; help; errors to exit codes: 0 success, 1 failure, 2 wrong usage.
+ *
+ * @module
+ */
+import { ConfigError } from "../config/load.ts";
+import { VERSION } from "../domain/version.ts";
+import { UsageError } from "./args.ts";
+import { doctor } from "./doctor.ts";
+import { serve } from "./serve.ts";
+import { token } from "./token.ts";
+
+interface Command {
+  readonly run: (args: readonly string[]) => Promise<number>;
+  readonly summary: string;
+  readonly help: string;
+}
+
+const COMMON_HELP =
+  `  --config FILE    config file; else SALLYPORT_CONFIG, else ./sallyport.json if it exists
+  --data DIR       directory of all that is kept (default ./data)`;
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: {
+    run: serve,
+    summary: "run the gateway (the default)",
+    help: `Usage: sallyport serve [options]
+
+${COMMON_HELP}
+  --host ADDRESS   address to listen on (default 127.0.0.1)
+  --port PORT      port to listen on, 0 for a free one (default 4444)`,
+  },
+  token: {
+    run: token,
+    summary: "mint a token for a person or an agent",
+    help: `Usage: sallyport token --sub EMAIL [options]
+
+Prints a bearer token of this gateway.
+
+  --sub EMAIL      whom the token is for
+  --admin          an administrator's token
+  --teams A,B      teams it may act for (default: none, public items only)
+  --permissions P  comma-separated permissions, such as tools.read,tools.execute
+  --server SLUG    the only server it may use
+  --expires TIME   how long it is valid: 30s, 12h, 7d (default 7d)
+${COMMON_HELP}`,
+  },
+  doctor: {
+    run: doctor,
+    summary: "check the configuration and say which permissions it needs",
+    help: `Usage: sallyport doctor [--flags | --strict] [options]
+
+  --flags          print the Deno permission flags for this configuration and nothing else
+  --strict         the same with each network destination listed
+${COMMON_HELP}`,
+  },
+};
+
+const HELP = `Sallyport ${VERSION}: an MCP gateway
+
+Usage: sallyport [command] [options]
+
+${Object.entries(COMMANDS).map(([name, c]) => `  ${name.padEnd(10)} ${c.summary}`).join("\n")}
+
+"sallyport COMMAND --help" says more about each.`;
+
+/** Runs one command and gives the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  const named = args[0] !== undefined && !args[0].startsWith("-");
+  const name = named ? args[0]! : "serve";
+  const rest = named ? args.slice(1) : args;
+  if (!named && (rest.includes("--help") || rest.includes("-h"))) return say(HELP);
+  if (!named && rest.includes("--version")) return say(VERSION);
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!command) return complain(`There is no command "${name}"; try "--help"`, 2);
+  if (rest.includes("--help") || rest.includes("-h")) return say(command.help);
+  try {
+    return await command.run(rest);
+  } catch (error) {
+    if (error instanceof UsageError) return complain(`${error.message}; try "--help"`, 2);
+    if (error instanceof ConfigError) return complain(error.message, 2);
+    return complain((error as Error).message, 1);
+  }
+}
+
+function say(text: string): number {
+  console.log(text);
+  return 0;
+}
+
+function complain(text: string, code: number): number {
+  for (const line of text.split("\n")) console.error(`sallyport: ${line}`);
+  return code;
+}

@@ -1,0 +1,47 @@
+/**
+ * `sallyport doctor`: says what the configuration means, what it needs, and what looks wrong.
+ *
+ * @module
+ */
+import type { Config } from "../config/load.ts";
+import { configFrom, parseOptions } from "./args.ts";
+import { permissionFlags } from "./permissions.ts";
+
+export function doctor(args: readonly string[]): Promise<number> {
+  const values = parseOptions(args, { flags: { type: "boolean" }, strict: { type: "boolean" } });
+  const config = configFrom(values);
+  if (values.flags || values.strict) {
+    console.log(permissionFlags(config, values.strict === true).join(" "));
+    return Promise.resolve(0);
+  }
+  for (const line of report(config)) console.log(line);
+  return Promise.resolve(0);
+}
+
+function report(config: Config): readonly string[] {
+  return [
+    `Listener       http://${config.host}:${config.port}`,
+    `Public URL     ${config.publicUrl ?? "the listener's"}`,
+    `Data           ${config.dataDir}`,
+    `Config file    ${config.configPath ?? "none"}`,
+    `Signing key    ${config.jwtSecretKey ? "from JWT_SECRET_KEY" : "in the data directory"}`,
+    `Servers        ${config.upstreams.length}`,
+    ...config.upstreams.map((server) => `  ${server.slug}  ${server.visibility}  ${server.url}`),
+    ...config.notes.map((note) => `Note           ${note}`),
+    ...warnings(config).map((warning) => `Warning        ${warning}`),
+  ];
+}
+
+/** What is allowed and still rarely meant. */
+export function warnings(config: Config): readonly string[] {
+  const found: string[] = [];
+  const isLoopback = ["127.0.0.1", "localhost", "::1"].includes(config.host);
+  if (!isLoopback && !config.requireAuth) {
+    found.push("MCP_REQUIRE_AUTH is false and HOST is not loopback: strangers see public items");
+  }
+  if (!isLoopback && config.publicUrl === undefined && config.allowedHosts.length === 0) {
+    found.push("HOST is not loopback and PUBLIC_URL is not set: other Host values are refused");
+  }
+  if (config.upstreams.length === 0) found.push("No upstream server is configured");
+  return found;
+}

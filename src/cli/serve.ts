@@ -1,0 +1,133 @@
+/**
+ * `sallyport serve`: listens until a signal, then lets running calls finish.
+ *
+ * @module
+ */
+import { type App, createApp, gatewayIssuer } from "../app.ts";
+import { issueToken } from "../auth/issue_token.ts";
+import type { Config } from "../config/load.ts";
+import { type Clock, systemClock } from "../platform/clock.ts";
+import { isFirstStart, loadOrCreateSecret, openDataDir } from "../platform/data_dir.ts";
+import { createLog, type Log } from "../telemetry/log.ts";
+import { configFrom, parseOptions } from "./args.ts";
+import { warnings } from "./doctor.ts";
+
+export async function serve(args: readonly string[]): Promise<number> {
+  const config = configFrom(parseOptions(args, {}));
+  const log = createLog({
+    level: config.logLevel,
+    format: config.logFormat ?? (Deno.stderr.isTerminal() ? "text" : "json"),
+    write: writeStderr,
+  });
+  await openDataDir(config.dataDir);
+  const jwtSecret = config.jwtSecretKey ?? await loadOrCreateSecret(config.dataDir, "jwt");
+  if (config.encryptionSecret === undefined) {
+    await loadOrCreateSecret(config.dataDir, "encryption");
+  }
+  const stopped = signals(log);
+  const { server, app, url } = listen(config, systemClock, log, jwtSecret);
+  for (const note of [...config.notes, ...warnings(config)]) log.warning(note);
+  if (await isFirstStart(config.dataDir)) await greet(config, jwtSecret, url);
+  console.log(`Listening on ${url}`);
+
+  const signal = await stopped;
+  await stop(config, app, server, signal === "SIGTERM" ? config.drainMs : 0);
+  return 0;
+}
+
+function listen(config: Config, clock: Clock, log: Log, jwtSecret: string) {
+  let app: App | undefined;
+  const server = Deno.serve({
+    hostname: config.host,
+    port: config.port,
+    onListen: () => {},
+    onError(error) {
+      log.error("A handler failed", { error });
+      return new Response(null, { status: 500 });
+    },
+  }, (request) => app!.fetch(request));
+  const { hostname, port } = server.addr as Deno.NetAddr;
+  const listener = { hostname: config.host, port, secure: false };
+  app = createApp(config, { clock, log, listener, jwtSecret });
+  const name = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return { server, app, url: `http://${name}:${port}` };
+}
+
+/** Resolves with the first signal; a second one ends the process at once. */
+function signals(log: Log): Promise<string> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      Deno.addSignalListener(signal, () => {
+        if (isStopping) Deno.exit(1);
+        isStopping = true;
+        log.info("Stopping", { signal });
+        resolve(signal);
+      });
+    }
+  });
+}
+
+async function stop(
+  config: Config,
+  app: App,
+  server: Deno.HttpServer,
+  drainMs: number,
+): Promise<void> {
+  app.drain();
+  await delay(drainMs);
+  // Shutdown waits for open streams too, so those that have no end of their own are ended first.
+  app.finish();
+  const finished = server.shutdown();
+  await Promise.race([finished, delay(config.shutdownMs)]);
+  app.close();
+  await Promise.race([finished, delay(LAST_WORDS_MS)]);
+}
+
+/** For what `close` makes the last streams say. */
+const LAST_WORDS_MS = 500;
+
+function delay(ms: number): Promise<void> {
+  return ms === 0 ? Promise.resolve() : new Promise((resolve) => {
+    Deno.unrefTimer(setTimeout(resolve, ms));
+  });
+}
+
+const BOOTSTRAP_TOKEN_MS = 30 * 86_400_000;
+
+/** Said once, on standard error and never into the log: the token opens everything. */
+async function greet(config: Config, jwtSecret: string, url: string): Promise<void> {
+  const bootstrap = await issueToken(systemClock, gatewayIssuer(config, jwtSecret), {
+    subject: "admin@localhost",
+    expiresInMs: BOOTSTRAP_TOKEN_MS,
+    isAdmin: true,
+    teams: undefined,
+    permissions: undefined,
+    serverId: undefined,
+  });
+  const base = config.publicUrl ?? url;
+  const mcpServers = Object.fromEntries(
+    config.upstreams.map((server) => [server.slug, {
+      type: "http",
+      url: `${base}/servers/${server.slug}/mcp`,
+      headers: { Authorization: `Bearer ${bootstrap}` },
+    }]),
+  );
+  writeStderr(`
+First start. Administrator token, valid for 30 days, not shown again:
+
+${bootstrap}
+
+Client configuration:
+
+${JSON.stringify({ mcpServers }, undefined, 2)}
+
+`);
+}
+
+const encoder = new TextEncoder();
+
+function writeStderr(text: string): void {
+  const bytes = encoder.encode(text);
+  for (let sent = 0; sent < bytes.length;) sent += Deno.stderr.writeSync(bytes.subarray(sent));
+}

@@ -1,0 +1,169 @@
+/**
+ * The table of all settings. Parsing, `--help`, `doctor`, the launcher's list of environment
+ * variables and `docs/settings.md` come from it.
+ *
+ * @module
+ * @see contract.md, section 2
+ */
+import {
+  boolean,
+  duration,
+  entry,
+  host,
+  integer,
+  list,
+  oneOf,
+  optionalEntry,
+  origin,
+  secret,
+  size,
+  text,
+} from "./entry.ts";
+
+export const ENTRIES = {
+  host: entry({
+    env: "HOST",
+    parse: text,
+    default: "127.0.0.1",
+    help: "Address to listen on.",
+  }),
+  port: entry({
+    env: "PORT",
+    parse: integer(0, 65_535),
+    default: "4444",
+    help: "Port to listen on; 0 picks a free one.",
+  }),
+  publicUrl: optionalEntry({
+    env: "PUBLIC_URL",
+    parse: origin,
+    help: "The URL that clients use; drives metadata and the Host and Origin checks.",
+  }),
+  allowedHosts: entry({
+    env: "ALLOWED_HOSTS",
+    parse: list(host),
+    default: "",
+    help: "Further values of the Host header to accept, each exactly as sent.",
+  }),
+  allowedOrigins: entry({
+    env: "ALLOWED_ORIGINS",
+    parse: list(origin),
+    default: "",
+    help: "Origins of browser clients to accept, besides the own one.",
+  }),
+  jsonResponses: entry({
+    env: "JSON_RESPONSE_ENABLED",
+    parse: oneOf("auto", "true", "false"),
+    default: "auto",
+    help: "Answer POST with JSON always, never (event stream), or when the answer comes at once.",
+  }),
+  requireAuth: entry({
+    env: "MCP_REQUIRE_AUTH",
+    parse: boolean,
+    default: "true",
+    help: "Whether a request without any credential is refused; otherwise it sees public items.",
+  }),
+  jwtAlgorithm: entry({
+    env: "JWT_ALGORITHM",
+    parse: oneOf("HS256", "HS384", "HS512"),
+    default: "HS256",
+    help: "Signature of the gateway's own tokens.",
+  }),
+  jwtSecretKey: optionalEntry({
+    env: "JWT_SECRET_KEY",
+    parse: secret,
+    help: "Key of the gateway's own tokens; generated into the data directory when absent.",
+    isSecret: true,
+  }),
+  jwtAudience: entry({
+    env: "JWT_AUDIENCE",
+    parse: text,
+    default: "mcpgateway-api",
+    help: "The audience that the gateway's own tokens must name.",
+  }),
+  jwtIssuer: entry({
+    env: "JWT_ISSUER",
+    parse: text,
+    default: "mcpgateway",
+    help: "The issuer that the gateway's own tokens must name.",
+  }),
+  requireTokenId: entry({
+    env: "REQUIRE_JTI",
+    parse: boolean,
+    default: "true",
+    help: "Whether a token needs an id (jti), so that it can be revoked.",
+  }),
+  requireExpiration: entry({
+    env: "REQUIRE_TOKEN_EXPIRATION",
+    parse: boolean,
+    default: "true",
+    help: "Whether a token needs an end (exp).",
+  }),
+  encryptionSecret: optionalEntry({
+    env: "AUTH_ENCRYPTION_SECRET",
+    parse: secret,
+    help: "Seals what is stored or handed out; generated into the data directory when absent.",
+    isSecret: true,
+  }),
+  toolMs: entry({
+    env: "TOOL_TIMEOUT",
+    parse: duration({ min: "100ms", max: "24h" }),
+    default: "60s",
+    help: "Longest silence of an upstream server in a call.",
+  }),
+  toolMsMax: entry({
+    env: "TOOL_TIMEOUT_MAX",
+    parse: duration({ min: "100ms", max: "7d" }),
+    default: "1h",
+    help: "Absolute end of a call.",
+  }),
+  connectMs: entry({
+    env: "CONNECT_TIMEOUT",
+    parse: duration({ min: "100ms", max: "5m" }),
+    default: "5s",
+    help: "Time to reach an upstream server, name look-up and TLS included.",
+  }),
+  firstByteMs: entry({
+    env: "FIRST_BYTE_TIMEOUT",
+    parse: duration({ min: "100ms", max: "1h" }),
+    default: "30s",
+    help: "Time for the first byte of an answer; not for tool calls, prompts and resource reads.",
+  }),
+  requestBytesMax: entry({
+    env: "REQUEST_BODY_MAX",
+    parse: size({ max: "64MiB" }),
+    default: "4MiB",
+    help: "Largest request body.",
+  }),
+  responseBytesMax: entry({
+    env: "RESPONSE_BODY_MAX",
+    parse: size({ max: "128MiB" }),
+    default: "8MiB",
+    help: "Largest single message of an upstream server, after decompression.",
+  }),
+  drainMs: entry({
+    env: "DRAIN_DELAY",
+    parse: duration({ min: "0s", max: "5m" }),
+    default: "0s",
+    help: "After SIGTERM, how long requests are still taken while /ready says 503.",
+  }),
+  shutdownMs: entry({
+    env: "SHUTDOWN_GRACE",
+    parse: duration({ min: "0s", max: "10m" }),
+    default: "25s",
+    help: "After that, how long running calls may take to finish.",
+  }),
+  logLevel: entry({
+    env: "LOG_LEVEL",
+    parse: oneOf("debug", "info", "warning", "error"),
+    default: "info",
+    help: "Least severe log line that is written.",
+  }),
+  logFormat: optionalEntry({
+    env: "LOG_FORMAT",
+    parse: oneOf("text", "json"),
+    help: "Form of a log line; text on a terminal, else json.",
+  }),
+} as const;
+
+/** Variables that are read besides the settings. */
+export const CONFIG_FILE_VARIABLE = "SALLYPORT_CONFIG";

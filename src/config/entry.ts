@@ -1,0 +1,163 @@
+/**
+ * What a setting is, and the parsers for its value. A parser throws `Error` with what is wanted;
+ * the loader puts the setting's name in front.
+ *
+ * @module
+ */
+export interface Entry<T> {
+  /** The name in the environment and in the config file's `settings`. */
+  readonly env: string;
+  readonly parse: (text: string) => T;
+  /** As an operator would write it; `undefined` when the setting may be absent. */
+  readonly default: string | undefined;
+  /** One sentence for `--help`, documentation and `doctor`. */
+  readonly help: string;
+  /** Never printed. */
+  readonly isSecret: boolean;
+}
+
+export function entry<T>(
+  definition: Omit<Entry<T>, "isSecret" | "default"> & { default: string },
+): Entry<T> {
+  return { isSecret: false, ...definition };
+}
+
+/** A setting that may be absent. */
+export function optionalEntry<T>(
+  definition: Omit<Entry<T>, "isSecret" | "default"> & { isSecret?: boolean },
+): Entry<T | undefined> {
+  return { isSecret: false, ...definition, default: undefined };
+}
+
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** `30s`, `5m`, `1h`; a bare number is seconds. Gives milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/.exec(text.trim());
+  if (!match) throw new Error('must be a duration such as "30s" or "5m"');
+  return Math.round(Number(match[1]) * DURATION_UNITS[match[2] ?? "s"]!);
+}
+
+/** A duration between two others, both included. */
+export function duration(bounds: { min: string; max: string }): (text: string) => number {
+  const [min, max] = [parseDuration(bounds.min), parseDuration(bounds.max)];
+  return (text) => {
+    const ms = parseDuration(text);
+    if (ms < min || ms > max) throw new Error(`must be between ${bounds.min} and ${bounds.max}`);
+    return ms;
+  };
+}
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  b: 1,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+};
+
+/** `4MiB`, `512KiB`; a bare number is bytes. At least 1 KiB. */
+export function size(bounds: { max: string }): (text: string) => number {
+  const max = parseSize(bounds.max);
+  return (text) => {
+    const bytes = parseSize(text);
+    if (bytes < 1024 || bytes > max) throw new Error(`must be between 1KiB and ${bounds.max}`);
+    return bytes;
+  };
+}
+
+function parseSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
+  const unit = SIZE_UNITS[match?.[2]?.toLowerCase() ?? "?"];
+  if (!match || unit === undefined) throw new Error('must be a size such as "4MiB"');
+  return Math.round(Number(match[1]) * unit);
+}
+
+export function integer(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text.trim()) ? Number(text) : NaN;
+    if (!(value >= min && value <= max)) {
+      throw new Error(`must be a whole number from ${min} to ${max}`);
+    }
+    return value;
+  };
+}
+
+export function boolean(text: string): boolean {
+  const value = text.trim().toLowerCase();
+  if (["true", "1", "yes", "on"].includes(value)) return true;
+  if (["false", "0", "no", "off"].includes(value)) return false;
+  throw new Error('must be "true" or "false"');
+}
+
+export function oneOf<const T extends string>(...values: readonly T[]): (text: string) => T {
+  return (text) => {
+    const value = text.trim().toLowerCase();
+    const found = values.find((v) => v.toLowerCase() === value);
+    if (found === undefined) throw new Error(`must be one of ${values.join(", ")}`);
+    return found;
+  };
+}
+
+export function text(value: string): string {
+  if (value.trim() === "") throw new Error("must not be empty");
+  return value;
+}
+
+/** An `http` or `https` origin: no path, no query, no credentials. */
+export function origin(value: string): string {
+  const trimmed = value.trim().replace(/\/$/, "");
+  const url = URL.canParse(trimmed) ? new URL(trimmed) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || url.origin !== trimmed.toLowerCase()) {
+    throw new Error('must be an origin such as "https://mcp.example.com", without a path');
+  }
+  return url.origin;
+}
+
+/** A list separated by commas or spaces, or a JSON list. */
+export function list<T>(item: (text: string) => T): (text: string) => readonly T[] {
+  return (value) => {
+    const trimmed = value.trim();
+    if (trimmed === "") return [];
+    if (!trimmed.startsWith("[")) return trimmed.split(/[\s,]+/).filter(Boolean).map(item);
+    const parsed: unknown = JSON.parse(trimmed);
+    if (!Array.isArray(parsed)) throw new Error("must be a list");
+    return parsed.map((entry) => item(String(entry)));
+  };
+}
+
+/** A host with its port where that is not the scheme's own: `mcp.example.com`, `gateway:4444`. */
+export function host(value: string): string {
+  const lower = value.trim().toLowerCase();
+  if (!/^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/.test(lower)) {
+    throw new Error(`must name hosts, with a port where there is one; "${value}" is not a host`);
+  }
+  return lower;
+}
+
+const SECRET_CHARS_MIN = 32;
+
+/** Keys that stand in examples, documentation and other products' defaults. */
+const SAMPLE_SECRET = /^(?:my-test-(?:key|salt)|change-?me|replace-?me|your-)/i;
+
+/** A key of at least 32 bytes that is not a known sample. The value is never repeated. */
+export function secret(value: string): string {
+  if (new TextEncoder().encode(value).length < SECRET_CHARS_MIN) {
+    throw new Error(
+      `must be at least ${SECRET_CHARS_MIN} bytes long; make one with "openssl rand -base64 48"`,
+    );
+  }
+  if (SAMPLE_SECRET.test(value)) {
+    throw new Error('is a sample key; make one with "openssl rand -base64 48"');
+  }
+  return value;
+}

@@ -1,0 +1,53 @@
+/**
+ * Who may see and use what: pure decisions on a principal and a target.
+ *
+ * @module
+ */
+import type { Principal } from "./principal.ts";
+import type { UpstreamServer } from "./server.ts";
+
+/** Permission that each MCP method needs. */
+const METHOD_PERMISSION: Readonly<Record<string, string>> = {
+  "tools/list": "tools.read",
+  "tools/call": "tools.execute",
+  "prompts/list": "prompts.read",
+  "prompts/get": "prompts.read",
+  "resources/list": "resources.read",
+  "resources/read": "resources.read",
+  "resources/templates/list": "resources.read",
+  "resources/subscribe": "resources.read",
+  "resources/unsubscribe": "resources.read",
+  "subscriptions/listen": "resources.read",
+  "tasks/get": "tools.execute",
+  "tasks/update": "tools.execute",
+  "tasks/cancel": "tools.execute",
+};
+
+/** Whether the server exists for this principal. A hidden server is answered like a missing one. */
+export function maySee(principal: Principal, server: UpstreamServer): boolean {
+  if (principal.onlyServer !== undefined && principal.onlyServer !== server.slug) return false;
+  // An admin without a team claim sees everything; a claim narrows even an admin.
+  if (principal.isAdmin && principal.teams === undefined) return true;
+  switch (server.visibility) {
+    case "public":
+      return true;
+    case "team":
+      return server.team !== undefined && (principal.teams?.includes(server.team) ?? false);
+    case "private":
+      return server.owner !== undefined && server.owner === principal.subject &&
+        (principal.teams?.length ?? 0) > 0;
+  }
+}
+
+/**
+ * The permission that is missing for the method, or `undefined` when the principal may use it.
+ * A method without a row (discovery, completion, log level, notifications) needs some permission,
+ * whichever: only a credential that permits nothing at all is refused there.
+ */
+export function missingPermission(principal: Principal, method: string): string | undefined {
+  const granted = principal.permissions;
+  if (granted === undefined || granted.includes("*") || granted.includes("admin")) return undefined;
+  const needed = METHOD_PERMISSION[method];
+  if (needed === undefined) return granted.length > 0 ? undefined : "servers.read";
+  return granted.includes(needed) ? undefined : needed;
+}

@@ -1,0 +1,64 @@
+/**
+ * The two kinds of expected failure: the gateway's own, with a closed list of codes, and the
+ * protocol's, which carries a JSON-RPC code that the specification or an upstream prescribes.
+ *
+ * `http/problem.ts` maps codes to HTTP, `mcp/rpc_error.ts` to JSON-RPC; no other place does.
+ *
+ * @module
+ */
+
+/** Every reason for which the gateway itself refuses or fails. */
+export type ErrorCode =
+  | "invalid_request"
+  | "unauthenticated"
+  | "forbidden"
+  | "not_found"
+  | "method_not_allowed"
+  | "not_acceptable"
+  | "request_timeout"
+  | "too_large"
+  | "uri_too_long"
+  | "unsupported_media_type"
+  | "headers_too_large"
+  | "unavailable"
+  | "internal"
+  | "upstream_unavailable"
+  | "upstream_timeout"
+  | "upstream_protocol"
+  | "outcome_unknown"
+  | "refused";
+
+/**
+ * A failure with a stable code and a message that may be shown to the caller.
+ *
+ * Whatever must not leave the process (an upstream's body, an address, a URL with credentials in
+ * it) belongs in `cause`, which is logged and never sent.
+ */
+export class GatewayError extends Error {
+  override readonly name = "GatewayError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/**
+ * A JSON-RPC error that is sent as it stands.
+ *
+ * @see MCP 2026-07-28, Base Protocol, "Error Codes"
+ */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+  readonly rpcCode: number;
+  readonly httpStatus: number;
+  readonly data: unknown;
+
+  constructor(rpcCode: number, httpStatus: number, message: string, data?: unknown) {
+    super(message);
+    this.rpcCode = rpcCode;
+    this.httpStatus = httpStatus;
+    this.data = data;
+  }
+}

@@ -1,0 +1,2 @@
+/** The version of this program, in releases and in what it tells clients and servers. */
+export const VERSION = "0.1.0";

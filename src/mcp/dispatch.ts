@@ -1,0 +1,314 @@
+/**
+ * One message and its context in, one reply out.
+ *
+ * Knows neither HTTP framing nor sessions. Failures before the upstream server is involved are
+ * thrown; from then on every request is answered with a message, because its id is known.
+ *
+ * @module
+ */
+import { GatewayError, ProtocolError } from "../domain/errors.ts";
+import { missingPermission } from "../domain/access.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Principal } from "../domain/principal.ts";
+import type { UpstreamServer } from "../domain/server.ts";
+import type { ByteBudget } from "../platform/byte_budget.ts";
+import { ConnectionLost } from "../platform/http1/connection.ts";
+import {
+  type McpClient,
+  type UpstreamReply,
+  type UpstreamRequest,
+  UpstreamStatusError,
+} from "../upstream/mcp_client.ts";
+import { onOneLine } from "./edit.ts";
+import type { EraProbe } from "./era_probe.ts";
+import { type ClientMessage, INVALID_REQUEST } from "./message.ts";
+import { type Inbound, inbound, outbound, type RelayIds, withUnknownId } from "./relay.ts";
+import {
+  checkStateless,
+  META_SUBSCRIPTION_ID,
+  type MirrorHeaders,
+  nameHeaderOf,
+  unsupportedVersion,
+} from "./revisions/stateless_era.ts";
+import { failureResponse } from "./rpc_error.ts";
+
+export interface CallContext {
+  readonly principal: Principal;
+  readonly server: UpstreamServer;
+  readonly message: ClientMessage;
+  readonly headers: MirrorHeaders;
+  readonly correlationId: string;
+  /** Aborted when the client leaves or a deadline runs out; either way the upstream call ends. */
+  readonly abort: AbortController;
+}
+
+export type Reply =
+  /** A notification was taken; `status` is 202 unless the upstream server refused it. */
+  | { readonly kind: "accepted" }
+  /** One message is the whole answer. */
+  | { readonly kind: "message"; readonly status: number; readonly body: Uint8Array }
+  /** Messages, each on one line, the response last. */
+  | { readonly kind: "stream"; readonly next: () => Promise<readonly Uint8Array[] | undefined> };
+
+export interface DispatchDeps {
+  readonly client: McpClient;
+  readonly eras: EraProbe;
+  readonly budget: ByteBudget;
+  readonly failed: (call: CallContext, error: unknown) => void;
+}
+
+export interface DispatchOptions {
+  readonly firstByteMs: number;
+  readonly toolMs: number;
+  readonly toolMsMax: number;
+}
+
+export type Dispatch = (call: CallContext) => Promise<Reply>;
+
+export function createDispatch(deps: DispatchDeps, options: DispatchOptions): Dispatch {
+  // Unique among the open calls of this process; a number stays small on the wire.
+  let lastId = 0;
+
+  async function dispatch(call: CallContext): Promise<Reply> {
+    const { message, principal } = call;
+    if (message.kind === "response") {
+      throw new ProtocolError(INVALID_REQUEST, 400, "A client of this revision sends no responses");
+    }
+    checkStateless(message, call.headers);
+    const missing = missingPermission(principal, message.method);
+    if (missing !== undefined) throw new InsufficientScope(missing);
+    // Before anything is sent: an answer of 503 means that nothing was executed.
+    if (deps.budget.isSpent()) {
+      throw new GatewayError("unavailable", "The gateway is out of memory");
+    }
+    if (message.kind === "notification") return await relayNotification(call);
+    try {
+      return await relayRequest(call);
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error;
+      return { kind: "message", status: 200, body: failure(call, error) };
+    }
+  }
+
+  async function relayRequest(call: CallContext): Promise<Reply> {
+    await requireStateless(call.server);
+    const { body, ids } = outbound(call.message, ++lastId);
+    const reply = await send(call, body);
+    try {
+      return reply.isStream
+        ? await answerFromStream(call, reply, ids)
+        : await answerFromBody(call, reply, ids);
+    } catch (error) {
+      reply.close();
+      throw error;
+    }
+  }
+
+  async function relayNotification(call: CallContext): Promise<Reply> {
+    await requireStateless(call.server);
+    const reply = await send(call, call.message.bytes);
+    const body = await reply.next();
+    reply.close();
+    if (reply.status < 300 || body === undefined) return { kind: "accepted" };
+    return { kind: "message", status: reply.status, body };
+  }
+
+  async function requireStateless(server: UpstreamServer): Promise<void> {
+    if (await deps.eras.eraOf(server) !== "stateless") throw unsupportedVersion(undefined);
+  }
+
+  async function send(call: CallContext, body: Uint8Array): Promise<UpstreamReply> {
+    try {
+      return await deps.client.send(call.server, upstreamRequest(call, body, options));
+    } catch (error) {
+      // The server may have been replaced by one of the other era.
+      if (error instanceof UpstreamStatusError) deps.eras.forget(call.server);
+      throw error;
+    }
+  }
+
+  async function answerFromStream(
+    call: CallContext,
+    reply: UpstreamReply,
+    ids: RelayIds,
+  ): Promise<Reply> {
+    const first = await nextInbound(call, reply, ids);
+    if (first.isFinal) {
+      reply.close();
+      return { kind: "message", status: 200, body: first.message! };
+    }
+    return { kind: "stream", next: streamOf(call, reply, ids, first) };
+  }
+
+  /** Batches of messages: what has arrived goes out together, the answer as the last one. */
+  function streamOf(call: CallContext, reply: UpstreamReply, ids: RelayIds, first: Inbound) {
+    let ready: Inbound | undefined = first;
+    let ended = false;
+    return async (): Promise<readonly Uint8Array[] | undefined> => {
+      if (ended) return undefined;
+      const batch: Uint8Array[] = [];
+      try {
+        ready ??= await nextInbound(call, reply, ids);
+        for (let bytes = 0; ready !== undefined; ready = takeInbound(call, reply, ids)) {
+          if (ready.message === undefined) continue;
+          batch.push(singleLine(ready));
+          bytes += ready.message.length;
+          if (ready.isFinal) ended = true;
+          if (ended || bytes >= LIMITS.streamBufferBytes) break;
+        }
+      } catch (error) {
+        ended = true;
+        batch.push(failure(call, error));
+      }
+      ready = undefined;
+      if (ended) reply.close();
+      return batch;
+    };
+  }
+
+  function failure(call: CallContext, error: unknown): Uint8Array {
+    if (error instanceof Draining && call.message.method === "subscriptions/listen") {
+      return subscriptionEnd(call.message.id);
+    }
+    const shown = explained(error, call.message.method);
+    deps.failed(call, error);
+    return failureResponse(call.message.id, call.message.method, shown, call.correlationId);
+  }
+
+  return dispatch;
+}
+
+/** The reason with which calls are aborted when the gateway stops. */
+export class Draining extends GatewayError {
+  constructor() {
+    super("unavailable", "The gateway is stopping");
+  }
+}
+
+/** The credential lacks the permission that the method needs. */
+export class InsufficientScope extends GatewayError {
+  readonly scope: string;
+
+  constructor(scope: string) {
+    super("forbidden", `The credential lacks the permission "${scope}"`);
+    this.scope = scope;
+  }
+}
+
+async function answerFromBody(
+  call: CallContext,
+  reply: UpstreamReply,
+  ids: RelayIds,
+): Promise<Reply> {
+  const bytes = await reply.next();
+  if (bytes === undefined) {
+    throw new GatewayError("upstream_protocol", "The upstream server sent an empty answer");
+  }
+  const answer = (reply.status >= 400 ? withUnknownId(bytes, ids) : undefined) ??
+    inbound(bytes, call.message, ids);
+  if (!answer.isFinal) {
+    throw new GatewayError("upstream_protocol", "The upstream server did not answer the request");
+  }
+  return { kind: "message", status: reply.status, body: answer.message! };
+}
+
+/** The next message that is this client's. @throws when the stream ends without the answer */
+async function nextInbound(
+  call: CallContext,
+  reply: UpstreamReply,
+  ids: RelayIds,
+): Promise<Inbound> {
+  for (;;) {
+    const bytes = await reply.next();
+    if (bytes === undefined) throw new ConnectionLost(true);
+    const message = inbound(bytes, call.message, ids);
+    if (message.message !== undefined) return message;
+  }
+}
+
+function takeInbound(call: CallContext, reply: UpstreamReply, ids: RelayIds): Inbound | undefined {
+  const bytes = reply.take();
+  return bytes && inbound(bytes, call.message, ids);
+}
+
+function singleLine(inbound: Inbound): Uint8Array {
+  if (inbound.hasLineBreaks) onOneLine(inbound.message!);
+  return inbound.message!;
+}
+
+/**
+ * The end of a subscription that no client asked for: an ordinary result.
+ * @see MCP 2026-07-28, Utilities, "Subscriptions"
+ */
+function subscriptionEnd(id: Uint8Array): Uint8Array {
+  const text = new TextDecoder().decode(id);
+  const _meta = `"_meta":{"${META_SUBSCRIPTION_ID}":${text}}`;
+  return new TextEncoder().encode(
+    `{"jsonrpc":"2.0","id":${text},"result":{"resultType":"complete",${_meta}}}`,
+  );
+}
+
+/** Reads, and what the specification calls free of side effects: these may be sent again. */
+const IDEMPOTENT = new Set([
+  "server/discover",
+  "tools/list",
+  "prompts/list",
+  "prompts/get",
+  "resources/list",
+  "resources/templates/list",
+  "resources/read",
+  "completion/complete",
+  "tasks/get",
+]);
+
+/** These may legitimately compute for long before they say anything. */
+const SLOW_TO_START = new Set(["tools/call", "prompts/get", "resources/read"]);
+
+function upstreamRequest(
+  call: CallContext,
+  body: Uint8Array,
+  options: DispatchOptions,
+): UpstreamRequest {
+  const { method } = call.message;
+  const isListen = method === "subscriptions/listen";
+  const silenceMs = call.server.timeoutMs ?? options.toolMs;
+  return {
+    body,
+    headers: mirrorHeaders(call),
+    idempotent: IDEMPOTENT.has(method),
+    firstMs: SLOW_TO_START.has(method) ? silenceMs : options.firstByteMs,
+    // A subscription is silent until something changes; it ends with its client.
+    silenceMs: isListen ? Infinity : silenceMs,
+    totalMs: isListen ? Infinity : options.toolMsMax,
+    abort: call.abort,
+  };
+}
+
+function mirrorHeaders(call: CallContext): readonly (readonly [string, string])[] {
+  const { headers, message } = call;
+  const name = nameHeaderOf(message) ?? headers.name;
+  const mirrored: (readonly [string, string])[] = [
+    ["MCP-Protocol-Version", headers.version!],
+    ["Mcp-Method", headers.method!],
+  ];
+  if (name !== undefined) mirrored.push(["Mcp-Name", name]);
+  for (const param of headers.params) mirrored.push(param);
+  return mirrored;
+}
+
+/** What the caller is told: for a call whose answer was lost, that its outcome is not known. */
+function explained(error: unknown, method: string): unknown {
+  if (error instanceof ConnectionLost) {
+    return IDEMPOTENT.has(method)
+      ? new GatewayError("upstream_unavailable", "The connection to the upstream server was lost")
+      : new GatewayError(
+        "outcome_unknown",
+        "The connection to the upstream server was lost before it answered: whether the call was " +
+          "carried out is not known",
+      );
+  }
+  const timedOut = error instanceof GatewayError && error.code === "upstream_timeout";
+  if (!timedOut || IDEMPOTENT.has(method)) return error;
+  const text = `${error.message}: whether the call was carried out is not known`;
+  return new GatewayError("upstream_timeout", text);
+}

@@ -1,0 +1,168 @@
+/**
+ * JSON-RPC messages of clients: decoding, and the shape that every revision asks for.
+ *
+ * A decoded message keeps its bytes. The parsed value is for decisions, the bytes are what travels.
+ *
+ * @module
+ * @see JSON-RPC 2.0, sections 4 and 5
+ */
+import { ProtocolError } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { JsonScanError, type Member, scanJson } from "./json_scan.ts";
+
+export const PARSE_ERROR = -32700;
+export const INVALID_REQUEST = -32600;
+export const METHOD_NOT_FOUND = -32601;
+export const INVALID_PARAMS = -32602;
+export const INTERNAL_ERROR = -32603;
+
+export type JsonObject = { readonly [name: string]: unknown };
+
+export interface ClientMessage {
+  readonly kind: "request" | "notification" | "response";
+  readonly bytes: Uint8Array;
+  /** The outermost members, each once. */
+  readonly members: readonly Member[];
+  /** Empty for responses. */
+  readonly method: string;
+  readonly params: JsonObject | undefined;
+  /** The id exactly as the client wrote it; `null` for notifications. */
+  readonly id: Uint8Array;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export const NULL_ID: Uint8Array = encoder.encode("null");
+
+const BOUNDS = {
+  depth: LIMITS.jsonDepth,
+  nodes: LIMITS.jsonNodes,
+  keyBytes: LIMITS.jsonKeyBytes,
+} as const;
+
+/**
+ * Decodes the body of a POST.
+ * @throws {ProtocolError} -32700 when it is not JSON, -32600 when it is out of bounds or is not
+ *   exactly one JSON-RPC message
+ */
+export function decodeClientMessage(bytes: Uint8Array): ClientMessage {
+  const scan = scanOrRefuse(bytes);
+  if (scan.isArray) throw invalid("A body is one message; this revision has no batches");
+  if (!scan.isObject) throw invalid("A JSON-RPC message is an object");
+  const value = JSON.parse(decoder.decode(bytes)) as JsonObject;
+  const id = idOf(bytes, scan.members);
+  if (countMembers(value) !== scan.memberCount) throw invalid("A member name is doubled", id);
+  for (const { name } of scan.members) refuseInexact(name, ENVELOPE_NAMES, id);
+  if (value.jsonrpc !== "2.0") throw invalid('"jsonrpc" must be "2.0"', id);
+  return shaped(bytes, scan.members, value, id);
+}
+
+function shaped(
+  bytes: Uint8Array,
+  members: readonly Member[],
+  value: JsonObject,
+  id: Uint8Array,
+): ClientMessage {
+  const { method, params } = value;
+  if (method === undefined && ("result" in value || "error" in value)) {
+    if ("result" in value && "error" in value) throw invalid("Both result and error", id);
+    if (!("id" in value)) throw invalid("A response needs an id");
+    return { kind: "response", bytes, members, method: "", params: undefined, id };
+  }
+  if (typeof method !== "string" || method === "") throw invalid('"method" must be a string', id);
+  if ("result" in value || "error" in value) throw invalid("Both method and result", id);
+  if (params !== undefined && !isObject(params)) throw invalid('"params" must be an object', id);
+  if (params !== undefined) {
+    for (const name of Object.keys(params)) refuseInexact(name, PARAMS_NAMES, id);
+    if (isObject(params._meta)) {
+      for (const name of Object.keys(params._meta)) refuseInexact(name, META_NAMES, id);
+    }
+  }
+  const kind = "id" in value ? "request" : "notification";
+  return { kind, bytes, members, method, params: params as JsonObject | undefined, id };
+}
+
+function scanOrRefuse(bytes: Uint8Array) {
+  try {
+    return scanJson(bytes, BOUNDS);
+  } catch (error) {
+    if (!(error instanceof JsonScanError)) throw error;
+    throw new ProtocolError(
+      error.outOfBounds ? INVALID_REQUEST : PARSE_ERROR,
+      400,
+      error.message,
+    );
+  }
+}
+
+/**
+ * The id as it was written, or the text `null` when there is none.
+ *
+ * Integers keep all their digits this way: JavaScript would round those beyond 2^53.
+ */
+function idOf(bytes: Uint8Array, members: readonly Member[]): Uint8Array {
+  const member = members.find((m) => m.name === "id");
+  if (member === undefined) return NULL_ID;
+  const text = bytes.slice(member.start, member.end);
+  const isString = text[0] === 0x22;
+  const acceptable = isString
+    ? (JSON.parse(decoder.decode(text)) as string).length <= LIMITS.requestIdChars
+    : text.length <= LIMITS.requestIdChars && /^-?\d+$/.test(decoder.decode(text));
+  if (!acceptable) throw invalid("The id must be an integer or a string of at most 256 characters");
+  return text;
+}
+
+const ENVELOPE_NAMES = namesByLowerCase("jsonrpc id method params result error");
+const PARAMS_NAMES = namesByLowerCase(
+  "_meta name arguments uri cursor inputResponses requestState",
+);
+const META_NAMES = namesByLowerCase(
+  "progressToken io.modelcontextprotocol/protocolVersion io.modelcontextprotocol/clientInfo " +
+    "io.modelcontextprotocol/clientCapabilities io.modelcontextprotocol/logLevel",
+);
+
+function namesByLowerCase(names: string): ReadonlyMap<string, string> {
+  return new Map(names.split(" ").map((name) => [name.toLowerCase(), name]));
+}
+
+/**
+ * Refuses `Method` for `method`: a reader that ignores case would see another message than the
+ * gateway's policy does.
+ */
+function refuseInexact(name: string, exact: ReadonlyMap<string, string>, id: Uint8Array): void {
+  const wanted = exact.get(name.toLowerCase());
+  if (wanted !== undefined && wanted !== name) {
+    throw invalid(`The member "${wanted}" is spelled with other capitals`, id);
+  }
+}
+
+/** Members at all depths. Fewer than in the text means that a name was doubled. */
+function countMembers(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const element of value) count += countMembers(element);
+    return count;
+  }
+  for (const name of Object.keys(value)) count += 1 + countMembers((value as JsonObject)[name]);
+  return count;
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** An error that names the request it answers: `ProtocolError` with the id that was read. */
+export class InvalidMessage extends ProtocolError {
+  readonly id: Uint8Array;
+
+  constructor(message: string, id: Uint8Array) {
+    super(INVALID_REQUEST, 400, message);
+    this.id = id;
+  }
+}
+
+function invalid(message: string, id: Uint8Array = NULL_ID): InvalidMessage {
+  return new InvalidMessage(message, id);
+}

@@ -1,0 +1,212 @@
+/**
+ * Passes one message of a stateless client on to a stateless upstream server, and the answer back.
+ *
+ * Bytes are changed in four places only: the request id and the progress token, which would
+ * otherwise clash between clients that share an upstream server, the subscription id, which is a
+ * request id, and the list of revisions in `server/discover`, which are the gateway's.
+ *
+ * @module
+ * @see design.md, "The road of a message, and its cost"
+ */
+import { GatewayError } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { type Edit, edited } from "./edit.ts";
+import { JsonScanError, type Member, membersAt, scanJson } from "./json_scan.ts";
+import type { ClientMessage } from "./message.ts";
+import { SERVED_REVISIONS } from "./revisions/revision.ts";
+import { META_SUBSCRIPTION_ID } from "./revisions/stateless_era.ts";
+
+/** What a relayed request needs to recognise what belongs to it. */
+export interface RelayIds {
+  /** The id and progress token upstream: JSON text of an integer that no other open call has. */
+  readonly upstream: Uint8Array;
+  /** The id that the client chose, as it wrote it. */
+  readonly client: Uint8Array;
+  /** The progress token that the client chose, as it wrote it; `undefined` for none. */
+  readonly progressToken: Uint8Array | undefined;
+}
+
+export interface Outbound {
+  readonly body: Uint8Array;
+  readonly ids: RelayIds;
+}
+
+/** What came from the upstream server, ready for the client. */
+export interface Inbound {
+  /** `undefined` for a message that is not this client's and is dropped. */
+  readonly message: Uint8Array | undefined;
+  /** Whether it is the response: the last message of the exchange. */
+  readonly isFinal: boolean;
+  readonly hasLineBreaks: boolean;
+}
+
+/** Prepares a request for an upstream server. */
+export function outbound(message: ClientMessage, upstreamId: number): Outbound {
+  const upstream = encoder.encode(String(upstreamId));
+  const edits: Edit[] = [{ ...find(message.members, "id")!, value: upstream }];
+  const token = progressTokenOf(message);
+  if (token !== undefined) edits.push({ ...token, value: upstream });
+  edits.sort((a, b) => a.start - b.start);
+  return {
+    body: edited(message.bytes, edits),
+    ids: {
+      upstream,
+      client: message.id,
+      progressToken: token && message.bytes.slice(token.start, token.end),
+    },
+  };
+}
+
+function progressTokenOf(message: ClientMessage): Member | undefined {
+  const params = find(message.members, "params");
+  if (params === undefined || message.params?._meta === undefined) return undefined;
+  const meta = find(membersAt(message.bytes, params.start), "_meta");
+  return meta && find(membersAt(message.bytes, meta.start), "progressToken");
+}
+
+/**
+ * Checks one message from the upstream server and gives it the client's ids.
+ * @throws {GatewayError} `upstream_protocol` when it is not one well-formed JSON-RPC message, or
+ *   does not belong on the reply to this request
+ */
+export function inbound(bytes: Uint8Array, request: ClientMessage, ids: RelayIds): Inbound {
+  const scan = scanUpstream(bytes);
+  const found = sortMembers(bytes, scan.members);
+  const { hasLineBreaks } = scan;
+  if (found.method !== undefined) {
+    // Revision 2026-07-28 has no requests from server to client.
+    if (found.id !== undefined) throw broken("a request where only answers are allowed");
+    const message = notification(bytes, found, request, ids);
+    return { message, isFinal: false, hasLineBreaks };
+  }
+  if (found.id === undefined || !equal(bytes, found.id, ids.upstream)) {
+    throw broken("an answer to another request");
+  }
+  if ((found.result === undefined) === (found.error === undefined)) {
+    throw broken("an answer without exactly one of result and error");
+  }
+  const edits: Edit[] = [{ ...found.id, value: ids.client }];
+  if (found.result !== undefined) edits.push(...resultEdits(bytes, found.result, request, ids));
+  edits.sort((a, b) => a.start - b.start);
+  return { message: edited(bytes, edits), isFinal: true, hasLineBreaks };
+}
+
+/**
+ * The error that an upstream server answered with a 4xx before it knew the id. Elsewhere an answer
+ * without our id is refused; here the status says that it can only mean this request.
+ */
+export function withUnknownId(bytes: Uint8Array, ids: RelayIds): Inbound | undefined {
+  const scan = scanUpstream(bytes);
+  const found = sortMembers(bytes, scan.members);
+  if (found.error === undefined || found.result !== undefined) return undefined;
+  if (found.id !== undefined && !equal(bytes, found.id, NULL)) return undefined;
+  const at = bytes.indexOf(0x7b) + 1;
+  const edit = found.id === undefined
+    ? { start: at, end: at, value: encoder.encode(`"id":${decoder.decode(ids.client)},`) }
+    : { ...found.id, value: ids.client };
+  return { message: edited(bytes, [edit]), isFinal: true, hasLineBreaks: scan.hasLineBreaks };
+}
+
+interface Found {
+  id?: Member;
+  method?: Member;
+  params?: Member;
+  result?: Member;
+  error?: Member;
+  jsonrpc?: Member;
+}
+
+const KNOWN = new Set(["id", "method", "params", "result", "error", "jsonrpc"]);
+
+function sortMembers(bytes: Uint8Array, members: readonly Member[]): Found {
+  const found: Found = {};
+  for (const member of members) {
+    if (!KNOWN.has(member.name)) continue;
+    const name = member.name as keyof Found;
+    if (found[name] !== undefined) throw broken("a member twice");
+    found[name] = member;
+  }
+  if (found.jsonrpc === undefined || !equal(bytes, found.jsonrpc, JSONRPC)) {
+    throw broken("something that is not JSON-RPC 2.0");
+  }
+  return found;
+}
+
+function notification(
+  bytes: Uint8Array,
+  found: Found,
+  request: ClientMessage,
+  ids: RelayIds,
+): Uint8Array | undefined {
+  if (found.params === undefined) return bytes;
+  if (equal(bytes, found.method!, PROGRESS)) {
+    const token = find(membersAt(bytes, found.params.start), "progressToken");
+    const isOurs = token !== undefined && equal(bytes, token, ids.upstream);
+    if (!isOurs || ids.progressToken === undefined) return undefined;
+    return edited(bytes, [{ ...token, value: ids.progressToken }]);
+  }
+  if (request.method !== "subscriptions/listen") return bytes;
+  const edit = subscriptionEdit(bytes, found.params, ids);
+  return edit === undefined ? bytes : edited(bytes, [edit]);
+}
+
+function resultEdits(
+  bytes: Uint8Array,
+  result: Member,
+  request: ClientMessage,
+  ids: RelayIds,
+): readonly Edit[] {
+  if (request.method === "subscriptions/listen") {
+    const edit = subscriptionEdit(bytes, result, ids);
+    return edit === undefined ? [] : [edit];
+  }
+  if (request.method !== "server/discover") return [];
+  const versions = find(membersAt(bytes, result.start), "supportedVersions");
+  return versions === undefined ? [] : [{ ...versions, value: SERVED }];
+}
+
+/** Every message of a subscription names it by the id of the request that opened it. */
+function subscriptionEdit(bytes: Uint8Array, holder: Member, ids: RelayIds): Edit | undefined {
+  const meta = find(membersAt(bytes, holder.start), "_meta");
+  const id = meta && find(membersAt(bytes, meta.start), META_SUBSCRIPTION_ID);
+  const isOurs = id !== undefined && equal(bytes, id, ids.upstream);
+  return isOurs ? { ...id, value: ids.client } : undefined;
+}
+
+function scanUpstream(bytes: Uint8Array) {
+  try {
+    const scan = scanJson(bytes, UPSTREAM_BOUNDS);
+    if (!scan.isObject) throw broken("something that is not one message");
+    return scan;
+  } catch (error) {
+    if (error instanceof JsonScanError) throw broken("malformed JSON", error);
+    throw error;
+  }
+}
+
+/** Size is bounded by `RESPONSE_BODY_MAX`; nothing is built from the members. */
+const UPSTREAM_BOUNDS = { depth: LIMITS.jsonDepth, nodes: Infinity, keyBytes: Infinity } as const;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const NULL = encoder.encode("null");
+const JSONRPC = encoder.encode('"2.0"');
+const PROGRESS = encoder.encode('"notifications/progress"');
+const SERVED = encoder.encode(JSON.stringify(SERVED_REVISIONS));
+
+function find(members: readonly Member[], name: string): Member | undefined {
+  for (const member of members) if (member.name === name) return member;
+  return undefined;
+}
+
+function equal(bytes: Uint8Array, member: Member, expected: Uint8Array): boolean {
+  if (member.end - member.start !== expected.length) return false;
+  for (let i = 0; i < expected.length; i++) {
+    if (bytes[member.start + i] !== expected[i]) return false;
+  }
+  return true;
+}
+
+function broken(what: string, cause?: unknown): GatewayError {
+  return new GatewayError("upstream_protocol", `The upstream server sent ${what}`, { cause });
+}

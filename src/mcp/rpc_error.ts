@@ -1,0 +1,92 @@
+/**
+ * Failures as JSON-RPC messages: the only table from error codes to JSON-RPC codes.
+ *
+ * @module
+ * @see contract.md, section 8, "Gateway failures"
+ */
+import { type ErrorCode, GatewayError, ProtocolError } from "../domain/errors.ts";
+
+interface RpcFailure {
+  readonly code: number;
+  /** Whether the same request may succeed later, and repeating it does no harm. */
+  readonly retryable: boolean;
+}
+
+const RPC_FAILURE = {
+  invalid_request: { code: -32600, retryable: false },
+  unauthenticated: { code: -31005, retryable: false },
+  forbidden: { code: -31005, retryable: false },
+  not_found: { code: -32600, retryable: false },
+  method_not_allowed: { code: -32600, retryable: false },
+  not_acceptable: { code: -32600, retryable: false },
+  request_timeout: { code: -32600, retryable: true },
+  too_large: { code: -32600, retryable: false },
+  uri_too_long: { code: -32600, retryable: false },
+  unsupported_media_type: { code: -32600, retryable: false },
+  headers_too_large: { code: -32600, retryable: false },
+  unavailable: { code: -31001, retryable: true },
+  internal: { code: -32603, retryable: false },
+  upstream_unavailable: { code: -31001, retryable: true },
+  upstream_timeout: { code: -31002, retryable: false },
+  upstream_protocol: { code: -31003, retryable: false },
+  outcome_unknown: { code: -31004, retryable: false },
+  refused: { code: -31005, retryable: false },
+} as const satisfies Record<ErrorCode, RpcFailure>;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** An error as the response to the request with this id. */
+export function errorResponse(
+  id: Uint8Array,
+  error: unknown,
+  correlationId: string,
+): Uint8Array<ArrayBuffer> {
+  return response(id, "error", errorObject(error, correlationId));
+}
+
+/**
+ * A gateway failure as the answer to a request. On `tools/call` it is a result that the model can
+ * read; elsewhere a JSON-RPC error.
+ */
+export function failureResponse(
+  id: Uint8Array,
+  method: string,
+  error: unknown,
+  correlationId: string,
+): Uint8Array<ArrayBuffer> {
+  if (method !== "tools/call" || error instanceof ProtocolError) {
+    return errorResponse(id, error, correlationId);
+  }
+  const { code, message, data } = errorObject(error, correlationId);
+  return response(id, "result", {
+    resultType: "complete",
+    content: [{ type: "text", text: message }],
+    isError: true,
+    _meta: { "dev.sallyport/failure": { code, ...(data as object) } },
+  });
+}
+
+function errorObject(
+  error: unknown,
+  correlationId: string,
+): { code: number; message: string; data?: unknown } {
+  if (error instanceof ProtocolError) {
+    const { rpcCode: code, message, data } = error;
+    return data === undefined
+      ? { code, message, data: { correlationId } }
+      : { code, message, data };
+  }
+  // Anything unexpected says no more than that it happened: its text may hold what must not leave.
+  const known = error instanceof GatewayError
+    ? error
+    : new GatewayError("internal", "The gateway failed to handle the request");
+  const { code, retryable } = RPC_FAILURE[known.code];
+  return { code, message: known.message, data: { retryable, correlationId } };
+}
+
+function response(id: Uint8Array, member: "result" | "error", value: unknown) {
+  return encoder.encode(
+    `{"jsonrpc":"2.0","id":${decoder.decode(id)},"${member}":${JSON.stringify(value)}}`,
+  );
+}

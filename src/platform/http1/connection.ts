@@ -1,0 +1,235 @@
+/**
+ * One HTTP/1.1 client connection: writes a request, reads its reply, and notices when the other
+ * side closes while the connection is idle.
+ *
+ * A read is always under way while the connection waits in the pool. If it ends there, the peer
+ * has closed (or spoken out of turn) and the connection is dropped before a request is lost on it.
+ *
+ * @module
+ * @see RFC 9112, sections 6, 7.1 and 9
+ */
+import { GatewayError } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import { headEnd, parseHead, type ResponseHead } from "./head.ts";
+
+/** The connection ended before the reply did. */
+export class ConnectionLost extends Error {
+  override readonly name = "ConnectionLost";
+  /** Whether any byte of the reply had arrived. */
+  readonly answered: boolean;
+
+  constructor(answered: boolean, options?: ErrorOptions) {
+    super("The connection to the upstream server was lost", options);
+    this.answered = answered;
+  }
+}
+
+export interface Connection {
+  /**
+   * Writes a request and resolves with the head of its final reply.
+   * @throws {ConnectionLost} when the peer closes first
+   * @throws {GatewayError} `upstream_protocol` on a malformed head
+   */
+  readonly exchange: (request: Uint8Array) => Promise<ResponseHead>;
+  /** The next piece of the body, valid until the next call; `undefined` at its end. */
+  readonly next: () => Promise<Uint8Array | undefined>;
+  /**
+   * The rest of a body with a known length, read straight into one buffer.
+   * @param bytes what the head announced
+   */
+  readonly whole: (bytes: number) => Promise<Uint8Array>;
+  /** Begins to wait for the next request. `lost` is called once if the peer closes meanwhile. */
+  readonly rest: (lost: () => void) => void;
+  /** Ends the connection; what is waiting on it fails with `reason`. */
+  readonly close: (reason?: unknown) => void;
+  /** True when the body has been read to its end and the peer keeps the connection open. */
+  readonly reusable: () => boolean;
+}
+
+const READ_BYTES = 64 * 1024;
+
+export function createConnection(socket: Deno.Conn): Connection {
+  const buffer = new Uint8Array(READ_BYTES);
+  let start = 0;
+  let end = 0;
+  let pending: Promise<number | null> | undefined;
+  let closed = false;
+  let reason: unknown;
+  let answered = false;
+  let keepAlive = false;
+  let idle = false;
+  let body: BodyState = DONE;
+
+  const lost = (cause?: unknown) => reason ?? new ConnectionLost(answered, { cause });
+
+  /** Reads more bytes behind `end`; false at the end of the connection. */
+  async function fill(): Promise<boolean> {
+    if (start === end) start = end = 0;
+    if (end === buffer.length) {
+      if (start === 0) throw new GatewayError("upstream_protocol", TOO_LONG);
+      buffer.copyWithin(0, start, end);
+      end -= start;
+      start = 0;
+    }
+    try {
+      const count = await (pending ?? socket.read(buffer.subarray(end)));
+      pending = undefined;
+      if (closed) throw lost();
+      if (count === null) return false;
+      end += count;
+      answered = true;
+      return true;
+    } catch (cause) {
+      pending = undefined;
+      throw lost(cause);
+    }
+  }
+
+  async function exchange(request: Uint8Array): Promise<ResponseHead> {
+    idle = false;
+    answered = false;
+    keepAlive = false;
+    try {
+      for (let sent = 0; sent < request.length;) {
+        sent += await socket.write(sent === 0 ? request : request.subarray(sent));
+      }
+    } catch (cause) {
+      throw lost(cause);
+    }
+    for (let interim = 0; interim < MAX_INTERIM; interim++) {
+      const head = await readHead();
+      // Interim replies (100, 103) precede the one that counts; 101 was never asked for.
+      if (head.status >= 200) {
+        keepAlive = head.keepAlive;
+        body = bodyOf(head);
+        return head;
+      }
+      if (head.status === 101) break;
+    }
+    throw new GatewayError("upstream_protocol", MALFORMED);
+  }
+
+  async function readHead(): Promise<ResponseHead> {
+    let stop = headEnd(buffer, start, end);
+    while (stop < 0) {
+      if (end - start >= LIMITS.upstreamHeaderBytes) {
+        throw new GatewayError("upstream_protocol", TOO_LONG);
+      }
+      if (!await fill()) throw lost();
+      stop = headEnd(buffer, start, end);
+    }
+    const head = parseHead(buffer.subarray(start, stop));
+    start = stop;
+    return head;
+  }
+
+  async function next(): Promise<Uint8Array | undefined> {
+    if (body.kind === "chunked") await openChunk();
+    if (body.kind !== "close" && body.left === 0) return undefined;
+    if (start === end && !await fill()) {
+      if (body.kind !== "close") throw lost();
+      body = DONE;
+      return undefined;
+    }
+    const take = body.kind === "close" ? end - start : Math.min(body.left, end - start);
+    const piece = buffer.subarray(start, start + take);
+    start += take;
+    if (body.kind !== "close") body.left -= take;
+    return piece;
+  }
+
+  /** Moves to the next chunk when the present one is used up; at the last one, skips trailers. */
+  async function openChunk(): Promise<void> {
+    if (body.kind !== "chunked" || body.left > 0) return;
+    if (!body.first) {
+      if (await line() !== "") throw new GatewayError("upstream_protocol", MALFORMED);
+    }
+    body.first = false;
+    const size = /^([0-9a-fA-F]{1,8})(?:[ \t]*;.*)?$/.exec(await line());
+    if (!size) throw new GatewayError("upstream_protocol", MALFORMED);
+    body.left = parseInt(size[1]!, 16);
+    if (body.left > 0) return;
+    for (let lines = 0; await line() !== ""; lines++) {
+      if (lines === LIMITS.upstreamHeaderLines) {
+        throw new GatewayError("upstream_protocol", TOO_LONG);
+      }
+    }
+    body = { kind: "length", left: 0 };
+  }
+
+  async function line(): Promise<string> {
+    let lf = buffer.indexOf(10, start);
+    while (lf < 0 || lf >= end) {
+      if (end - start > MAX_LINE) throw new GatewayError("upstream_protocol", TOO_LONG);
+      if (!await fill()) throw lost();
+      lf = buffer.indexOf(10, start);
+    }
+    let text = "";
+    for (let i = start; i < lf; i++) text += String.fromCharCode(buffer[i]!);
+    start = lf + 1;
+    return text.endsWith("\r") ? text.slice(0, -1) : text;
+  }
+
+  async function whole(bytes: number): Promise<Uint8Array> {
+    const target = new Uint8Array(bytes);
+    let filled = Math.min(bytes, end - start);
+    target.set(buffer.subarray(start, start + filled));
+    start += filled;
+    try {
+      while (filled < bytes) {
+        const count = await socket.read(target.subarray(filled));
+        if (closed || count === null) throw lost();
+        filled += count;
+      }
+    } catch (cause) {
+      throw cause instanceof ConnectionLost ? cause : lost(cause);
+    }
+    body = DONE;
+    return target;
+  }
+
+  function rest(onLost: () => void): void {
+    start = end = 0;
+    const waiting = socket.read(buffer);
+    pending = waiting;
+    idle = true;
+    // While a request is out, `fill` takes the same read over and finds the end itself.
+    const onEnd = () => {
+      if (idle) onLost();
+    };
+    waiting.then(onEnd, onEnd);
+  }
+
+  return {
+    exchange,
+    next,
+    whole,
+    rest,
+    close(cause?: unknown) {
+      if (closed) return;
+      closed = true;
+      reason = cause;
+      socket.close();
+    },
+    reusable: () =>
+      !closed && keepAlive && body.kind === "length" && body.left === 0 && start === end,
+  };
+}
+
+type BodyState =
+  | { kind: "length"; left: number }
+  | { kind: "chunked"; left: number; first: boolean }
+  | { kind: "close" };
+
+const DONE: BodyState = { kind: "length", left: 0 };
+const MAX_LINE = 4096;
+const MAX_INTERIM = 8;
+const TOO_LONG = "The upstream server sent an HTTP head or line that is too long";
+const MALFORMED = "The upstream server sent a malformed HTTP reply";
+
+function bodyOf(head: ResponseHead): BodyState {
+  if (head.framing.kind === "length") return { kind: "length", left: head.framing.bytes };
+  return head.framing.kind === "chunked"
+    ? { kind: "chunked", left: 0, first: true }
+    : { kind: "close" };
+}

@@ -1,0 +1,279 @@
+/**
+ * MCP over Streamable HTTP, client side: one POST, and the messages that come back.
+ *
+ * Knows framing, deadlines and status codes; nothing of what the messages mean. Whether a message
+ * answers the request is decided by `mcp/relay.ts`.
+ *
+ * @module
+ * @see MCP 2026-07-28, Transports, "Streamable HTTP"
+ */
+import { GatewayError } from "../domain/errors.ts";
+import type { UpstreamServer } from "../domain/server.ts";
+import type { ByteBudget } from "../platform/byte_budget.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { HttpClient, HttpReply } from "../platform/http1/client.ts";
+import { type Deadline, startDeadline } from "./deadline.ts";
+import { createSseReader } from "./sse_reader.ts";
+
+export interface UpstreamRequest {
+  /** One JSON-RPC message. */
+  readonly body: Uint8Array;
+  /** Header lines of the protocol, values proven printable ASCII. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Whether it may be sent a second time when a kept connection died before it answered. */
+  readonly idempotent: boolean;
+  readonly firstMs: number;
+  readonly silenceMs: number;
+  readonly totalMs: number;
+  /** Aborted by the caller to cancel, and by this module when a deadline runs out. */
+  readonly abort: AbortController;
+}
+
+export interface UpstreamReply {
+  readonly status: number;
+  /** True for an event stream, false for a single JSON body, `undefined` for no content. */
+  readonly isStream: boolean | undefined;
+  /** The next message, a buffer of its own; `undefined` at the end. */
+  readonly next: () => Promise<Uint8Array | undefined>;
+  /** A message that has arrived already, or `undefined`. */
+  readonly take: () => Uint8Array | undefined;
+  /** The answer is known: nothing more is wanted. Keeps the connection when that is possible. */
+  readonly close: () => void;
+}
+
+export interface McpClient {
+  /**
+   * @throws {GatewayError} `upstream_unavailable`, `upstream_timeout`, `upstream_protocol`
+   * @throws {ConnectionLost} when the reply broke off
+   */
+  readonly send: (server: UpstreamServer, request: UpstreamRequest) => Promise<UpstreamReply>;
+}
+
+/** The server answered with an HTTP error that carries no message. */
+export class UpstreamStatusError extends GatewayError {
+  readonly status: number;
+
+  constructor(status: number) {
+    super("upstream_unavailable", `The upstream server answered HTTP ${status}`);
+    this.status = status;
+  }
+}
+
+export interface McpClientDeps {
+  readonly http: HttpClient;
+  readonly clock: Clock;
+  /** Charged with what has arrived from upstream and was not taken yet. */
+  readonly budget: ByteBudget;
+}
+
+export interface McpClientOptions {
+  readonly connectMs: number;
+  /** One JSON body or one SSE event, after decompression. */
+  readonly messageBytesMax: number;
+  readonly userAgent: string;
+  readonly checkAddress: (server: UpstreamServer, address: string) => void;
+}
+
+export function createMcpClient(
+  deps: McpClientDeps,
+  options: McpClientOptions,
+): McpClient {
+  const fixedHeads = new WeakMap<UpstreamServer, string>();
+
+  function fixedHead(server: UpstreamServer): string {
+    let head = fixedHeads.get(server);
+    if (head === undefined) {
+      head = `Host: ${server.url.host}\r\nUser-Agent: ${options.userAgent}\r\n` +
+        "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n" +
+        "Accept-Encoding: identity\r\n";
+      for (const [name, value] of Object.entries(server.headers)) head += `${name}: ${value}\r\n`;
+      fixedHeads.set(server, head);
+    }
+    return head;
+  }
+
+  async function send(server: UpstreamServer, request: UpstreamRequest): Promise<UpstreamReply> {
+    const deadline = startDeadline(deps.clock.monotonic, {
+      firstMs: request.firstMs,
+      silenceMs: request.silenceMs,
+      totalMs: request.totalMs,
+      expired: (spanMs) => request.abort.abort(timedOut(spanMs)),
+    });
+    try {
+      let reply = await post(server, request, server.url);
+      if (reply.status === 307 || reply.status === 308) {
+        const location = redirectTarget(server.url, reply);
+        reply.release();
+        if (location !== undefined) reply = await post(server, request, location);
+      }
+      deadline.touch();
+      return await opened(reply, { max: options.messageBytesMax, deadline, budget: deps.budget });
+    } catch (error) {
+      deadline.end();
+      throw request.abort.signal.aborted ? request.abort.signal.reason : error;
+    }
+  }
+
+  function post(server: UpstreamServer, request: UpstreamRequest, url: URL): Promise<HttpReply> {
+    let head = `POST ${url.pathname}${url.search} HTTP/1.1\r\n${fixedHead(server)}`;
+    for (const [name, value] of request.headers) head += `${name}: ${value}\r\n`;
+    const secure = url.protocol === "https:";
+    return deps.http.send({
+      target: { secure, hostname: url.hostname, port: Number(url.port) || (secure ? 443 : 80) },
+      head,
+      body: request.body,
+      idempotent: request.idempotent,
+      connectMs: options.connectMs,
+      checkAddress: (address) => options.checkAddress(server, address),
+      signal: request.abort.signal,
+    });
+  }
+
+  return { send };
+}
+
+interface Exchange {
+  readonly max: number;
+  readonly deadline: Deadline;
+  readonly budget: ByteBudget;
+}
+
+/** @throws {GatewayError} when status and content type promise no messages */
+async function opened(reply: HttpReply, exchange: Exchange): Promise<UpstreamReply> {
+  try {
+    const type = reply.headers.get("content-type")?.split(";", 1)[0]!.trim().toLowerCase();
+    if (reply.status === 401 || reply.status === 407) throw refusedCredentials();
+    if (type === "text/event-stream" && reply.status === 200) return stream(reply, exchange);
+    if (type === "application/json" && (reply.status < 300 || reply.status >= 400)) {
+      return await single(reply, exchange);
+    }
+    if (reply.status === 202 || reply.status === 204) return empty(reply, exchange);
+    throw unusable(reply.status, type);
+  } catch (error) {
+    exchange.deadline.end();
+    reply.release();
+    throw error;
+  }
+}
+
+function empty(reply: HttpReply, { deadline }: Exchange): UpstreamReply {
+  deadline.end();
+  reply.release();
+  const { status } = reply;
+  const take = () => undefined;
+  return { status, isStream: undefined, next: () => Promise.resolve(undefined), take, close: take };
+}
+
+async function single(reply: HttpReply, exchange: Exchange): Promise<UpstreamReply> {
+  const announced = Number(reply.headers.get("content-length") ?? 0);
+  const charged = Math.min(announced, exchange.max);
+  exchange.budget.hold(charged);
+  let left: Uint8Array | undefined;
+  try {
+    left = await reply.whole(exchange.max);
+  } finally {
+    exchange.budget.release(charged);
+  }
+  exchange.deadline.end();
+  reply.release();
+  const take = () => {
+    const message = left;
+    left = undefined;
+    return message?.length === 0 ? undefined : message;
+  };
+  const next = () => Promise.resolve(take());
+  return { status: reply.status, isStream: false, next, take, close: () => {} };
+}
+
+function stream(reply: HttpReply, { max, deadline, budget }: Exchange): UpstreamReply {
+  const reader = createSseReader(max);
+  let charged = 0;
+  let ended = false;
+
+  function charge(bytes: number): void {
+    budget.hold(bytes - charged);
+    charged = bytes;
+  }
+
+  async function next(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const message = reader.take();
+      if (message !== undefined) return message;
+      charge(reader.heldBytes());
+      if (ended) return undefined;
+      const piece = await reply.next();
+      if (piece === undefined) {
+        ended = true;
+        continue;
+      }
+      // A whole line is a sign of life, a comment too: it is how a server says that it still
+      // works on a call. Single bytes are not, or a trickle would hold a call for ever.
+      if (piece.includes(0x0a) || piece.includes(0x0d)) deadline.touch();
+      reader.push(piece);
+    }
+  }
+
+  return {
+    status: reply.status,
+    isStream: true,
+    next,
+    take: reader.take,
+    close() {
+      deadline.end();
+      charge(0);
+      // The answer has been read; only the end of the body is missing. Waiting for it briefly
+      // saves the connection.
+      if (ended) reply.release();
+      else drain(reply);
+    },
+  };
+}
+
+const DRAIN_MS = 1_000;
+const DRAIN_PIECES = 16;
+
+function drain(reply: HttpReply): void {
+  const timer = setTimeout(reply.release, DRAIN_MS);
+  const finish = () => {
+    clearTimeout(timer);
+    reply.release();
+  };
+  const read = async () => {
+    for (let i = 0; i < DRAIN_PIECES && await reply.next() !== undefined; i++);
+  };
+  read().then(finish, finish);
+}
+
+/** Where a redirect may be followed to: only the same scheme, host and port. */
+function redirectTarget(from: URL, reply: HttpReply): URL | undefined {
+  const location = reply.headers.get("location");
+  if (location === undefined || !URL.canParse(location, from)) return undefined;
+  const to = new URL(location, from);
+  return to.origin === from.origin && to.username === "" && to.password === "" ? to : undefined;
+}
+
+function refusedCredentials(): GatewayError {
+  return new GatewayError(
+    "upstream_unavailable",
+    "The upstream server refused the gateway's credentials",
+  );
+}
+
+function unusable(status: number, type: string | undefined): GatewayError {
+  if (status >= 400) return new UpstreamStatusError(status);
+  const what = status >= 300
+    ? "a redirect, which is not followed"
+    : status === 200
+    ? "content that is not MCP"
+    : `HTTP ${status}`;
+  return new GatewayError("upstream_protocol", `The upstream server answered with ${what}`, {
+    cause: new Error(`Status ${status}, content type ${type}`),
+  });
+}
+
+function timedOut(spanMs: number): GatewayError {
+  return new GatewayError(
+    "upstream_timeout",
+    `The upstream server did not answer within ${spanMs / 1000} s`,
+  );
+}

@@ -1,0 +1,101 @@
+/**
+ * Is this the answer to that request? Every answer gets the quick look, the first one on each connection
+ * is read and compared in full.
+ *
+ * @module
+ */
+
+import type { Reply } from "./connection.ts";
+import { textOf, TOOL_NAMES } from "./payload.ts";
+import type { Expectation } from "./types.ts";
+
+const PROGRESS = "notifications/progress";
+const EDGE_BYTES = 512;
+const latin1 = new TextDecoder("latin1");
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Room that an answer of this kind can need on the wire, chunk sizes included. */
+export function replyBytesMax(expect: Expectation): number {
+  if (expect.kind === "progress") return expect.count * 1024 + 65_536;
+  return expect.kind === "text" ? expect.bytes * 2 + 65_536 : 262_144;
+}
+
+/** Status, id, length and number of notifications; says what is wrong, or nothing. */
+export function quickLook(reply: Reply, id: string, expect: Expectation): string | undefined {
+  const { body } = reply;
+  if (reply.status !== 200) return `status ${reply.status}: ${excerpt(body)}`;
+  const head = latin1.decode(body.subarray(0, EDGE_BYTES));
+  const tail = latin1.decode(body.subarray(-EDGE_BYTES));
+  if (!hasId(head, id) && !hasId(tail, id)) return `no id ${id}: ${excerpt(body)}`;
+  const [least, most] = lengthsOf(expect);
+  if (body.length < least || body.length > most) {
+    return `${body.length} bytes instead of ${least} to ${most}: ${excerpt(body)}`;
+  }
+  if (expect.kind === "progress") {
+    const count = countOf(latin1.decode(body), PROGRESS);
+    if (count !== expect.count) return `${count} notifications instead of ${expect.count}`;
+  }
+  return undefined;
+}
+
+/** Reads the whole answer and compares it with what the stub must have said. */
+export function fullLook(reply: Reply, id: string, expect: Expectation): string | undefined {
+  const messages = messagesOf(reply);
+  const last = messages.at(-1);
+  if (last?.id !== Number(id)) return `last message has id ${last?.id}, not ${id}`;
+  const result = last.result;
+  if (result === undefined) return `no result: ${excerpt(reply.body)}`;
+  if (expect.kind === "text" && result.content?.[0]?.text !== textOf(expect.bytes)) {
+    return "the text is not the stub's";
+  }
+  if (expect.kind === "tools") {
+    const names = result.tools?.map((tool) => tool.name).sort().join();
+    if (names !== [...TOOL_NAMES].sort().join()) return `the tools are ${names}`;
+  }
+  if (expect.kind === "progress") {
+    const inOrder = messages.slice(0, -1).every((message, index) =>
+      message.method === PROGRESS && message.params?.progress === index + 1 &&
+      message.params.progressToken === Number(id)
+    );
+    if (!inOrder || messages.length !== expect.count + 1) return "notifications out of order";
+  }
+  return undefined;
+}
+
+interface Message {
+  readonly id?: number;
+  readonly method?: string;
+  readonly params?: { readonly progress?: number; readonly progressToken?: number };
+  readonly result?: {
+    readonly content?: readonly { readonly text?: string }[];
+    readonly tools?: readonly { readonly name: string }[];
+  };
+}
+
+/** The messages of a JSON body, or of all events of a stream. */
+function messagesOf(reply: Reply): Message[] {
+  const text = utf8.decode(reply.body);
+  if (!reply.contentType.startsWith("text/event-stream")) return [JSON.parse(text)];
+  const lines = text.split(/\r?\n/).filter((line) => line.startsWith("data:"));
+  return lines.map((line) => line.slice(5).trim()).filter(Boolean).map((data) => JSON.parse(data));
+}
+
+function lengthsOf(expect: Expectation): [least: number, most: number] {
+  if (expect.kind === "text") return [expect.bytes, expect.bytes * 1.15 + 2048];
+  if (expect.kind === "tools") return [expect.count * 100, expect.count * 2048];
+  return [expect.count * 80, expect.count * 512];
+}
+
+function hasId(text: string, id: string): boolean {
+  return text.includes(`"id":${id}`) || text.includes(`"id": ${id}`);
+}
+
+function countOf(text: string, word: string): number {
+  let count = 0;
+  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + word.length)) count++;
+  return count;
+}
+
+function excerpt(body: Uint8Array): string {
+  return latin1.decode(body.subarray(0, 200));
+}

@@ -1,0 +1,90 @@
+/**
+ * The benchmark's own eyes: an answer that is not the stub's must never count as one.
+ *
+ * @module
+ */
+
+import { strictEqual as assertEquals } from "node:assert/strict";
+
+import { fullLook, quickLook } from "./check.ts";
+import type { Reply } from "./connection.ts";
+import { textOf, TOOL_NAMES } from "./payload.ts";
+import type { Expectation } from "./types.ts";
+
+const ID = "1000000007";
+const TEXT: Expectation = { kind: "text", bytes: 1024 };
+const PROGRESS: Expectation = { kind: "progress", count: 20 };
+
+function reply(body: string, over: Partial<Reply> = {}): Reply {
+  return {
+    status: 200,
+    contentType: "application/json",
+    body: new TextEncoder().encode(body),
+    ...over,
+  };
+}
+
+function textReply(text: string, id = ID): Reply {
+  const result = { resultType: "complete", content: [{ type: "text", text }] };
+  return reply(JSON.stringify({ jsonrpc: "2.0", result, id: Number(id) }));
+}
+
+function progressReply(steps: readonly number[]): Reply {
+  const notes = steps.map((progress) => ({
+    jsonrpc: "2.0",
+    method: "notifications/progress",
+    params: { progressToken: Number(ID), progress, total: steps.length },
+  }));
+  const last = { jsonrpc: "2.0", id: Number(ID), result: { content: [] } };
+  const events = [...notes, last].map((message) => `data: ${JSON.stringify(message)}\n\n`);
+  return reply(events.join(""), { contentType: "text/event-stream" });
+}
+
+const UP_TO_20 = Array.from({ length: 20 }, (_, index) => index + 1);
+
+Deno.test("quickLook() and fullLook() accept the stub's text", () => {
+  assertEquals(quickLook(textReply(textOf(1024)), ID, TEXT), undefined);
+  assertEquals(fullLook(textReply(textOf(1024)), ID, TEXT), undefined);
+});
+
+Deno.test("quickLook() refuses another status", () => {
+  const fault = quickLook({ ...textReply(textOf(1024)), status: 503 }, ID, TEXT);
+  assertEquals(fault?.startsWith("status 503"), true);
+});
+
+Deno.test("quickLook() refuses the answer to another request", () => {
+  const fault = quickLook(textReply(textOf(1024), "1000000008"), ID, TEXT);
+  assertEquals(fault?.startsWith(`no id ${ID}`), true);
+});
+
+Deno.test("quickLook() refuses an error with the right id", () => {
+  const error = { code: -32603, message: "no" };
+  const fault = quickLook(
+    reply(JSON.stringify({ jsonrpc: "2.0", id: Number(ID), error })),
+    ID,
+    TEXT,
+  );
+  assertEquals(fault?.includes("bytes instead of"), true);
+});
+
+Deno.test("quickLook() refuses a missing notification", () => {
+  const fault = quickLook(progressReply(UP_TO_20.slice(1)), ID, PROGRESS);
+  assertEquals(fault, "19 notifications instead of 20");
+});
+
+Deno.test("fullLook() refuses text of the right length that is not the stub's", () => {
+  assertEquals(fullLook(textReply("x".repeat(1024)), ID, TEXT), "the text is not the stub's");
+});
+
+Deno.test("fullLook() refuses a list without one of the tools", () => {
+  const tools = TOOL_NAMES.slice(1).map((name) => ({ name }));
+  const list = reply(JSON.stringify({ jsonrpc: "2.0", id: Number(ID), result: { tools } }));
+  const fault = fullLook(list, ID, { kind: "tools", count: TOOL_NAMES.length });
+  assertEquals(fault?.startsWith("the tools are"), true);
+});
+
+Deno.test("fullLook() accepts notifications in order and refuses them out of order", () => {
+  assertEquals(fullLook(progressReply(UP_TO_20), ID, PROGRESS), undefined);
+  const swapped = [2, 1, ...UP_TO_20.slice(2)];
+  assertEquals(fullLook(progressReply(swapped), ID, PROGRESS), "notifications out of order");
+});

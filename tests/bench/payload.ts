@@ -1,0 +1,28 @@
+/**
+ * What the stub answers with, known to its callers too, so that an answer can be compared with it.
+ *
+ * @module
+ */
+
+/** A line of ordinary text: quotes and line ends have to be escaped in JSON, the rest is ASCII. */
+const LINE =
+  'The porter reads the "letter of safe conduct", counts the guests and opens the gate.\n';
+
+/** Text of exactly so many characters, before JSON escaping. */
+export function textOf(bytes: number): string {
+  return LINE.repeat(Math.ceil(bytes / LINE.length)).slice(0, bytes);
+}
+
+/** Sizes of text that the stub has ready. */
+export const TEXT_BYTES = [1024, 64 * 1024, 1024 * 1024] as const;
+
+/** The tools that the stub offers: two that do something, and company to make a list of twenty. */
+export const TOOL_NAMES: readonly string[] = [
+  "text",
+  "notify",
+  ...Array.from({ length: 18 }, (_, index) => `company_${String(index + 3).padStart(2, "0")}`),
+];
+
+/** What every tool says about itself. */
+export const TOOL_DESCRIPTION =
+  "Looks up an entry of the collection by its path and returns the newest lines of it.";

@@ -1,0 +1,163 @@
+/**
+ * The processes of a run: contenders, which say `Listening on http://HOST:PORT`, and the load generator,
+ * which takes jobs. Each is started through the running Deno and stopped by its own id.
+ *
+ * @module
+ */
+
+import { linesOf } from "./lines.ts";
+import { type Job, JOB_GRACE_MS, type JobResult } from "./types.ts";
+
+const START_MS_MAX = 30_000;
+const STOP_MS_MAX = 5_000;
+const STDERR_CHARS_MAX = 4_000;
+
+/** What a child may know of our environment: where packages are cached, and nothing that steers it. */
+const ENV_KEPT = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "TMPDIR"];
+
+/** A contender that is ready for requests. */
+export interface Listener {
+  readonly pid: number;
+  readonly port: number;
+  /** From the start of the process to its line on stdout. */
+  readonly startMs: number;
+  /** @throws {Error} when the process has ended by itself, with its last words */
+  check(): void;
+  stop(): Promise<void>;
+}
+
+/** The load generator. */
+export interface LoadGenerator {
+  readonly pid: number;
+  /** @throws {Error} when the process ends, or does not answer in time */
+  run(job: Job): Promise<JobResult>;
+  stop(): Promise<void>;
+}
+
+/** Starts a program with the arguments of `deno` and waits until it listens. */
+export async function startListener(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Listener> {
+  const startedMs = performance.now();
+  const child = spawn(args, env, "null");
+  const words = lastWords(child);
+  const listening = Promise.withResolvers<number>();
+  drain(child, (line) => {
+    const port = /^Listening on http:\/\/\S+:(\d+)/.exec(line)?.[1];
+    if (port !== undefined) listening.resolve(Number(port));
+  });
+  let hasEnded = false;
+  let isStopping = false;
+  const ended = child.status.then(() => {
+    hasEnded = true;
+  });
+  const stop = async () => {
+    isStopping = true;
+    await end(child, ended);
+  };
+  const port = await Promise.race([
+    listening.promise,
+    ended.then(() => undefined),
+    deadline(START_MS_MAX).then(() => undefined),
+  ]);
+  const startMs = performance.now() - startedMs;
+  if (port === undefined) {
+    await stop();
+    throw new Error(`"deno ${args.join(" ")}" is not listening: ${words()}`);
+  }
+  return {
+    pid: child.pid,
+    port,
+    startMs,
+    check() {
+      if (hasEnded && !isStopping) throw new Error(`"deno ${args.join(" ")}" ended: ${words()}`);
+    },
+    stop,
+  };
+}
+
+/** Starts the load generator. */
+export function startLoadGenerator(program: string): LoadGenerator {
+  const child = spawn(["run", "-A", program], {}, "piped");
+  const words = lastWords(child);
+  const stdin = child.stdin.getWriter();
+  const encoder = new TextEncoder();
+  let onLine: (line: string) => void = () => {};
+  drain(child, (line) => onLine(line));
+  const ended = child.status.then(() => {});
+  const failure = () => {
+    throw new Error(`The load generator does not answer: ${words()}`);
+  };
+  return {
+    pid: child.pid,
+    async run(job) {
+      const answer = new Promise<string>((resolve) => onLine = resolve);
+      await stdin.write(encoder.encode(JSON.stringify(job) + "\n"));
+      const limitMs = job.warmupMs + JOB_GRACE_MS +
+        ("durationMs" in job.extent ? job.extent.durationMs : job.extent.requests);
+      const line = await Promise.race([
+        answer,
+        ended.then(failure),
+        deadline(limitMs).then(failure),
+      ]);
+      return JSON.parse(line);
+    },
+    stop: () => end(child, ended),
+  };
+}
+
+function spawn(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  stdin: "null" | "piped",
+): Deno.ChildProcess {
+  const kept = ENV_KEPT.map((name) => [name, Deno.env.get(name)] as const)
+    .filter((pair): pair is [string, string] => pair[1] !== undefined);
+  return new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    clearEnv: true,
+    env: { ...Object.fromEntries(kept), NO_COLOR: "1", ...env },
+    stdin,
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+/** Reads stdout to its end, so that a talkative child never blocks on a full pipe. */
+async function drain(child: Deno.ChildProcess, onLine: (line: string) => void): Promise<void> {
+  for await (const line of linesOf(child.stdout)) onLine(line);
+}
+
+/** Reads stderr to its end; the function returned gives what was said last. */
+function lastWords(child: Deno.ChildProcess): () => string {
+  let words = "";
+  (async () => {
+    for await (const line of linesOf(child.stderr)) {
+      words = `${words}\n${line}`.slice(-STDERR_CHARS_MAX);
+    }
+  })();
+  return () => words.trim() || "it said nothing on stderr";
+}
+
+async function end(child: Deno.ChildProcess, ended: Promise<void>): Promise<void> {
+  try {
+    child.kill("SIGTERM");
+  } catch {
+    return; // It has ended already.
+  }
+  const wait = new AbortController();
+  const isLate = deadline(STOP_MS_MAX, wait.signal).then(() => true);
+  if (await Promise.race([isLate, ended])) child.kill("SIGKILL");
+  wait.abort();
+  await ended;
+}
+
+/** Resolves after a time; does not keep the process alive, and never once aborted. */
+function deadline(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    Deno.unrefTimer(timer);
+    signal?.addEventListener("abort", () => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,52 @@
+/**
+ * Runs: which referee plays which scenarios, and in which direction.
+ *
+ * Both tables are data. To add a run, add a row.
+ *
+ * @module
+ */
+
+/** Releases of the referee; only the newer one knows 2026-07-28. */
+export const REFEREE = {
+  stable: "npm:@modelcontextprotocol/conformance@0.1.16",
+  next: "npm:@modelcontextprotocol/conformance@0.2.0-alpha.12",
+} as const;
+
+/** The referee is the client: referee, then (or not) the gateway, then the fixture server. */
+export interface ServerRun {
+  readonly title: string;
+  readonly referee: string;
+  /** Which scenarios; none means the referee's default suite. */
+  readonly selection: readonly string[];
+}
+
+/** The referee is the server: reference client, then (or not) the gateway, then the referee. */
+export interface ClientRun {
+  readonly title: string;
+  readonly referee: string;
+  readonly scenario: string;
+  readonly revision: string;
+}
+
+export const SERVER_RUNS: readonly ServerRun[] = [
+  {
+    title: "server 0.2 2026-07-28",
+    referee: REFEREE.next,
+    selection: ["--requirements", "2026-07-28"],
+  },
+];
+
+export const CLIENT_RUNS: readonly ClientRun[] = [
+  clientRun("tools_call", "2026-07-28"),
+  clientRun("json-schema-2020-12-preservation", "2026-07-28"),
+  clientRun("request-metadata", "2026-07-28"),
+  clientRun("http-standard-headers", "2026-07-28"),
+  clientRun("http-custom-headers", "2026-07-28"),
+  clientRun("http-invalid-tool-headers", "2026-07-28"),
+  clientRun("json-schema-ref-no-deref", "2026-07-28"),
+  clientRun("sep-2322-client-request-state", "2026-07-28"),
+];
+
+function clientRun(scenario: string, revision: string): ClientRun {
+  return { title: `client ${revision} ${scenario}`, referee: REFEREE.next, scenario, revision };
+}

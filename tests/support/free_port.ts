@@ -1,0 +1,78 @@
+/**
+ * Addresses of which a test knows how they behave.
+ *
+ * @module
+ */
+
+import { connect, createServer, type Socket } from "node:net";
+
+/** A port on loopback on which nothing listens. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+export interface BlackHole extends AsyncDisposable {
+  readonly port: number;
+}
+
+/**
+ * A port that lets a connection attempt hang: its queue of connections is full and never emptied.
+ *
+ * @throws when the system accepts connections all the same
+ */
+export async function openBlackHole(): Promise<BlackHole> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 1 });
+  const { port } = listener.addr;
+  const fillers: Socket[] = [];
+  let isFull = false;
+  while (!isFull && fillers.length < 64) {
+    const filler = connect({ host: "127.0.0.1", port });
+    filler.on("error", () => {});
+    fillers.push(filler);
+    isFull = !(await connectsWithin(filler, 300));
+  }
+  const close = () => {
+    for (const filler of fillers) filler.destroy();
+    listener.close();
+    return Promise.resolve();
+  };
+  if (!isFull) {
+    await close();
+    throw new Error("Cannot open a black hole: the system takes every connection");
+  }
+  return { port, [Symbol.asyncDispose]: close };
+}
+
+export interface SilentPort extends Disposable {
+  readonly port: number;
+  /** How many connections were made to it. */
+  readonly connections: () => number;
+}
+
+/** A port that takes connections, counts them and never says anything. */
+export async function openSilentPort(): Promise<SilentPort> {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => void sockets.push(socket.on("error", () => {})));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("Not a TCP address");
+  return {
+    port: address.port,
+    connections: () => sockets.length,
+    [Symbol.dispose]() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+function connectsWithin(socket: Socket, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), ms);
+    socket.once("connect", () => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
+}
