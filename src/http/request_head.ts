@@ -59,15 +59,15 @@ function readHeaders(source: Headers): ReadonlyMap<string, string> {
   return headers;
 }
 
-/** Headers that decide who is calling and what is meant, and that never contain a comma. */
+/**
+ * Headers that decide who is calling and what is meant, and that never contain a comma. (A doubled
+ * `Origin` is in no list, a doubled `Mcp-*` mirror equals nothing: those refuse themselves.)
+ */
 const SINGLE = [
   "authorization",
-  "origin",
   "content-type",
   "content-length",
-  "mcp-protocol-version",
   "mcp-session-id",
-  "mcp-method",
   "last-event-id",
 ];
 
@@ -79,7 +79,7 @@ const WRONG_ESCAPE =
   /%(?:2[DdEeFf]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaCcFf]|6[1-9A-Fa-f]|7[0-9AaEeFf]|[01])/;
 
 export function isNormalPath(path: string): boolean {
-  if (/^\/[A-Za-z0-9\-_]*(?:\/[A-Za-z0-9\-_]+)*$/.test(path)) return true;
+  if (/^(?:\/[A-Za-z0-9\-_]+)+$/.test(path)) return true;
   return path.startsWith("/") && PATH.test(path) && !WRONG_ESCAPE.test(path) &&
     !path.includes("//") && !/\/\.{1,2}(?:\/|$)/.test(path);
 }

@@ -209,7 +209,10 @@ async function answerFromBody(
   if (!answer.isFinal) {
     throw new GatewayError("upstream_protocol", "The upstream server did not answer the request");
   }
-  return { kind: "message", status: reply.status, body: answer.message! };
+  // A 4xx belongs to the error that it carries. A server error is the upstream server's, and our
+  // own 503 must keep its meaning: not executed.
+  const keepsStatus = answer.isError && reply.status >= 400 && reply.status < 500;
+  return { kind: "message", status: keepsStatus ? reply.status : 200, body: answer.message! };
 }
 
 /** The next message that is this client's. @throws when the stream ends without the answer */
@@ -220,7 +223,7 @@ async function nextInbound(
 ): Promise<Inbound> {
   for (;;) {
     const bytes = await reply.next();
-    if (bytes === undefined) throw new ConnectionLost(true);
+    if (bytes === undefined) throw endedWithoutAnswer(call.message.method);
     const message = inbound(bytes, call.message, ids);
     if (message.message !== undefined) return message;
   }
@@ -298,17 +301,26 @@ function mirrorHeaders(call: CallContext): readonly (readonly [string, string])[
 
 /** What the caller is told: for a call whose answer was lost, that its outcome is not known. */
 function explained(error: unknown, method: string): unknown {
-  if (error instanceof ConnectionLost) {
-    return IDEMPOTENT.has(method)
-      ? new GatewayError("upstream_unavailable", "The connection to the upstream server was lost")
-      : new GatewayError(
-        "outcome_unknown",
-        "The connection to the upstream server was lost before it answered: whether the call was " +
-          "carried out is not known",
-      );
+  const isLost = error instanceof ConnectionLost;
+  if (IDEMPOTENT.has(method)) {
+    if (!isLost) return error;
+    const text = "The connection to the upstream server was lost";
+    return new GatewayError("upstream_unavailable", text);
   }
-  const timedOut = error instanceof GatewayError && error.code === "upstream_timeout";
-  if (!timedOut || IDEMPOTENT.has(method)) return error;
-  const text = `${error.message}: whether the call was carried out is not known`;
-  return new GatewayError("upstream_timeout", text);
+  if (isLost) {
+    const text = "The connection to the upstream server was lost before it answered";
+    return new GatewayError("outcome_unknown", `${text}: ${UNKNOWN}`);
+  }
+  const isTimeout = error instanceof GatewayError && error.code === "upstream_timeout";
+  if (!isTimeout) return error;
+  return new GatewayError("upstream_timeout", `${error.message}: ${UNKNOWN}`);
 }
+
+function endedWithoutAnswer(method: string): GatewayError {
+  const text = "The upstream server ended its reply without an answer";
+  return IDEMPOTENT.has(method)
+    ? new GatewayError("upstream_protocol", text)
+    : new GatewayError("outcome_unknown", `${text}: ${UNKNOWN}`);
+}
+
+const UNKNOWN = "whether the call was carried out is not known";

@@ -37,6 +37,8 @@ export interface Inbound {
   readonly message: Uint8Array | undefined;
   /** Whether it is the response: the last message of the exchange. */
   readonly isFinal: boolean;
+  /** Whether the response is an error; false for everything else. */
+  readonly isError: boolean;
   readonly hasLineBreaks: boolean;
 }
 
@@ -77,7 +79,7 @@ export function inbound(bytes: Uint8Array, request: ClientMessage, ids: RelayIds
     // Revision 2026-07-28 has no requests from server to client.
     if (found.id !== undefined) throw broken("a request where only answers are allowed");
     const message = notification(bytes, found, request, ids);
-    return { message, isFinal: false, hasLineBreaks };
+    return { message, isFinal: false, isError: false, hasLineBreaks };
   }
   if (found.id === undefined || !equal(bytes, found.id, ids.upstream)) {
     throw broken("an answer to another request");
@@ -85,10 +87,17 @@ export function inbound(bytes: Uint8Array, request: ClientMessage, ids: RelayIds
   if ((found.result === undefined) === (found.error === undefined)) {
     throw broken("an answer without exactly one of result and error");
   }
+  if (found.result !== undefined && bytes[found.result.start] !== 0x7b) {
+    throw broken("a result that is not an object");
+  }
+  if (found.error !== undefined && !isRpcError(bytes, found.error)) {
+    throw broken("an error without code and message");
+  }
   const edits: Edit[] = [{ ...found.id, value: ids.client }];
   if (found.result !== undefined) edits.push(...resultEdits(bytes, found.result, request, ids));
   edits.sort((a, b) => a.start - b.start);
-  return { message: edited(bytes, edits), isFinal: true, hasLineBreaks };
+  const isError = found.error !== undefined;
+  return { message: edited(bytes, edits), isFinal: true, isError, hasLineBreaks };
 }
 
 /**
@@ -99,12 +108,14 @@ export function withUnknownId(bytes: Uint8Array, ids: RelayIds): Inbound | undef
   const scan = scanUpstream(bytes);
   const found = sortMembers(bytes, scan.members);
   if (found.error === undefined || found.result !== undefined) return undefined;
+  if (!isRpcError(bytes, found.error)) return undefined;
   if (found.id !== undefined && !equal(bytes, found.id, NULL)) return undefined;
   const at = bytes.indexOf(0x7b) + 1;
   const edit = found.id === undefined
     ? { start: at, end: at, value: encoder.encode(`"id":${decoder.decode(ids.client)},`) }
     : { ...found.id, value: ids.client };
-  return { message: edited(bytes, [edit]), isFinal: true, hasLineBreaks: scan.hasLineBreaks };
+  const { hasLineBreaks } = scan;
+  return { message: edited(bytes, [edit]), isFinal: true, isError: true, hasLineBreaks };
 }
 
 interface Found {
@@ -132,12 +143,23 @@ function sortMembers(bytes: Uint8Array, members: readonly Member[]): Found {
   return found;
 }
 
+/** An object with an integer `code` and a text `message`. @see JSON-RPC 2.0, section 5.1 */
+function isRpcError(bytes: Uint8Array, error: Member): boolean {
+  const members = membersAt(bytes, error.start);
+  const code = find(members, "code");
+  const message = find(members, "message");
+  return code !== undefined && message !== undefined && bytes[message.start] === 0x22 &&
+    /^-?\d+$/.test(decoder.decode(bytes.subarray(code.start, code.end)));
+}
+
 function notification(
   bytes: Uint8Array,
   found: Found,
   request: ClientMessage,
   ids: RelayIds,
 ): Uint8Array | undefined {
+  // Over HTTP only clients cancel, and by closing the stream.
+  if (equal(bytes, found.method!, CANCELLED)) return undefined;
   if (found.params === undefined) return bytes;
   if (equal(bytes, found.method!, PROGRESS)) {
     const token = find(membersAt(bytes, found.params.start), "progressToken");
@@ -192,6 +214,7 @@ const decoder = new TextDecoder();
 const NULL = encoder.encode("null");
 const JSONRPC = encoder.encode('"2.0"');
 const PROGRESS = encoder.encode('"notifications/progress"');
+const CANCELLED = encoder.encode('"notifications/cancelled"');
 const SERVED = encoder.encode(JSON.stringify(SERVED_REVISIONS));
 
 function find(members: readonly Member[], name: string): Member | undefined {

@@ -18,6 +18,8 @@ export interface SseReader {
 const LF = 0x0a;
 const CR = 0x0d;
 const START_BYTES = 4096;
+const EVENT_LINE = /^event(?:: ?(.*))?$/;
+const EVENT_LINE_CHARS = 64;
 
 /**
  * @param maxBytes of one event's data and of one line
@@ -34,6 +36,8 @@ export function createSseReader(maxBytes: number): SseReader {
   let atStreamStart = true;
   let data: Uint8Array[] = [];
   let dataBytes = 0;
+  /** The event has a type of its own: nobody listens for it. */
+  let isOther = false;
 
   function push(piece: Uint8Array): void {
     if (end + piece.length > buffer.length) makeRoom(piece.length);
@@ -93,12 +97,18 @@ export function createSseReader(maxBytes: number): SseReader {
   function line(from: number, to: number): Uint8Array | undefined {
     if (from === to) {
       const event = data.length === 0 ? undefined : data.length === 1 ? data[0] : joinLines(data);
+      const isMessage = !isOther;
       data = [];
       dataBytes = 0;
+      isOther = false;
       // An event without data is not dispatched (priming events have none).
-      return event?.length === 0 ? undefined : event;
+      return isMessage && event !== undefined && event.length > 0 ? event : undefined;
     }
-    if (!isDataLine(from, to)) return undefined;
+    if (!isDataLine(from, to)) {
+      const type = EVENT_LINE.exec(ascii(from, Math.min(to, from + EVENT_LINE_CHARS)));
+      if (type) isOther = type[1] !== "" && type[1] !== "message";
+      return undefined;
+    }
     let valueStart = from + 4;
     if (valueStart < to) valueStart++;
     if (valueStart < to && buffer[valueStart] === 0x20) valueStart++;
@@ -108,10 +118,14 @@ export function createSseReader(maxBytes: number): SseReader {
     return undefined;
   }
 
-  /** `data` alone or `data:…`; comments and the other fields carry nothing that is relayed. */
+  /** `data` alone or `data:…`. */
   function isDataLine(from: number, to: number): boolean {
     return buffer[from] === 0x64 && buffer[from + 1] === 0x61 && buffer[from + 2] === 0x74 &&
       buffer[from + 3] === 0x61 && (from + 4 === to || buffer[from + 4] === 0x3a);
+  }
+
+  function ascii(from: number, to: number): string {
+    return String.fromCharCode(...buffer.subarray(from, to));
   }
 
   return { push, take, heldBytes: () => end - start + dataBytes };

@@ -6,7 +6,7 @@
 
 import { SignJWT } from "jose";
 
-import { type Listener, startListener } from "./processes.ts";
+import type { Listener, Processes } from "./processes.ts";
 
 /** All contenders, in the order in which they are printed. */
 export const CONTENDER_NAMES = [
@@ -33,12 +33,13 @@ const SALLYPORT_PATH = "/servers/stub/mcp";
 const TOKEN_LIFE_S = 3600;
 
 /** The stub, which every other contender stands in front of. */
-export function startStub(): Promise<Listener> {
-  return startListener(["run", "-A", program("stub.ts")], {});
+export function startStub(processes: Processes): Promise<Listener> {
+  return processes.startListener(["run", "-A", program("stub.ts")], {});
 }
 
 /** Starts a contender in front of the stub. Whatever the gateway keeps goes into `scratchDir`. */
 export async function startContender(
+  processes: Processes,
   name: ContenderName,
   stub: Listener,
   scratchDir: string,
@@ -47,18 +48,18 @@ export async function startContender(
     case "direct":
       return { name, listener: stub, path: "/mcp" };
     case "pass-through":
-      return { name, listener: await startProxy("pass_through.ts", stub), path: "/mcp" };
+      return { name, listener: await startProxy(processes, "pass_through.ts", stub), path: "/mcp" };
     case "naive":
-      return { name, listener: await startProxy("naive.ts", stub), path: "/mcp" };
+      return { name, listener: await startProxy(processes, "naive.ts", stub), path: "/mcp" };
     case "sallyport": {
-      const listener = await startSallyport(stub, `${scratchDir}/${name}`, {
+      const listener = await startSallyport(processes, stub, `${scratchDir}/${name}`, {
         MCP_REQUIRE_AUTH: "false",
       });
       return { name, listener, path: SALLYPORT_PATH };
     }
     case "sallyport-jwt": {
       const secret = crypto.getRandomValues(new Uint8Array(32)).toHex();
-      const listener = await startSallyport(stub, `${scratchDir}/${name}`, {
+      const listener = await startSallyport(processes, stub, `${scratchDir}/${name}`, {
         JWT_SECRET_KEY: secret,
       });
       return { name, listener, path: SALLYPORT_PATH, token: await signToken(secret) };
@@ -67,7 +68,8 @@ export async function startContender(
 }
 
 /** Starts the gateway with the stub as its one upstream; the directory may exist from an earlier start. */
-export async function startSallyport(
+async function startSallyport(
+  processes: Processes,
   stub: Listener,
   dataDir: string,
   env: Readonly<Record<string, string>>,
@@ -78,11 +80,12 @@ export async function startSallyport(
   const settings = { mcpServers: { stub: { type: "http", url } } };
   await Deno.writeTextFile(config, JSON.stringify(settings));
   const serve = ["serve", "--config", config, "--port", "0", "--data", `${dataDir}/data`];
-  return await startListener(["run", ...SALLYPORT_FLAGS, program("../../main.ts"), ...serve], env);
+  const main = program("../../main.ts");
+  return await processes.startListener(["run", ...SALLYPORT_FLAGS, main, ...serve], env);
 }
 
-function startProxy(name: string, stub: Listener): Promise<Listener> {
-  return startListener(["run", "-A", program(name), String(stub.port)], {});
+function startProxy(processes: Processes, name: string, stub: Listener): Promise<Listener> {
+  return processes.startListener(["run", "-A", program(name), String(stub.port)], {});
 }
 
 /** A token as the gateway itself would issue it. */

@@ -107,7 +107,7 @@ export async function runCase(
 ): Promise<JobResult> {
   const { listener, path, token } = contender;
   listener.check();
-  const result = await bench.load.run({
+  const job = {
     port: listener.port,
     request: requestOf(which, listener.port, path, token),
     expect: which.expect,
@@ -116,9 +116,13 @@ export async function runCase(
     extent,
     pid: listener.pid,
     ownPids: bench.ownPids,
-  });
-  listener.check();
-  return result;
+  };
+  try {
+    return await bench.load.run(job);
+  } finally {
+    // If the contender has ended, its last words say more than what that did to the load generator.
+    listener.check();
+  }
 }
 
 function measure(

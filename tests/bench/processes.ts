@@ -31,11 +31,54 @@ export interface LoadGenerator {
   readonly pid: number;
   /** @throws {Error} when the process ends, or does not answer in time */
   run(job: Job): Promise<JobResult>;
-  stop(): Promise<void>;
 }
 
-/** Starts a program with the arguments of `deno` and waits until it listens. */
-export async function startListener(
+/** All processes of a run. Whatever was started here can be ended here, even while it is starting. */
+export interface Processes {
+  /**
+   * Starts a program with the arguments of `deno` and waits until it listens.
+   *
+   * @throws {Error} when it ends before that, or takes too long, with its last words
+   */
+  startListener(
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ): Promise<Listener>;
+  startLoadGenerator(program: string): LoadGenerator;
+  /** Ends everything that still runs. From then on nothing can be started. */
+  stopAll(): Promise<void>;
+}
+
+/** No processes yet. */
+export function createProcesses(): Processes {
+  const running = new Set<Deno.ChildProcess>();
+  let isStopped = false;
+
+  const spawn: Spawn = (args, env, stdin) => {
+    if (isStopped) throw new Error("The run is being stopped");
+    const child = spawnDeno(args, env, stdin);
+    running.add(child);
+    child.status.finally(() => running.delete(child));
+    return child;
+  };
+  return {
+    startListener: (args, env) => startListener(spawn, args, env),
+    startLoadGenerator: (program) => startLoadGenerator(spawn, program),
+    async stopAll() {
+      isStopped = true;
+      await Promise.all([...running].map(end));
+    },
+  };
+}
+
+type Spawn = (
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  stdin: "null" | "piped",
+) => Deno.ChildProcess;
+
+async function startListener(
+  spawn: Spawn,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<Listener> {
@@ -48,14 +91,9 @@ export async function startListener(
     if (port !== undefined) listening.resolve(Number(port));
   });
   let hasEnded = false;
-  let isStopping = false;
   const ended = child.status.then(() => {
     hasEnded = true;
   });
-  const stop = async () => {
-    isStopping = true;
-    await end(child, ended);
-  };
   const port = await Promise.race([
     listening.promise,
     ended.then(() => undefined),
@@ -63,7 +101,7 @@ export async function startListener(
   ]);
   const startMs = performance.now() - startedMs;
   if (port === undefined) {
-    await stop();
+    await end(child);
     throw new Error(`"deno ${args.join(" ")}" is not listening: ${words()}`);
   }
   return {
@@ -71,14 +109,13 @@ export async function startListener(
     port,
     startMs,
     check() {
-      if (hasEnded && !isStopping) throw new Error(`"deno ${args.join(" ")}" ended: ${words()}`);
+      if (hasEnded) throw new Error(`"deno ${args.join(" ")}" ended: ${words()}`);
     },
-    stop,
+    stop: () => end(child),
   };
 }
 
-/** Starts the load generator. */
-export function startLoadGenerator(program: string): LoadGenerator {
+function startLoadGenerator(spawn: Spawn, program: string): LoadGenerator {
   const child = spawn(["run", "-A", program], {}, "piped");
   const words = lastWords(child);
   const stdin = child.stdin.getWriter();
@@ -103,11 +140,10 @@ export function startLoadGenerator(program: string): LoadGenerator {
       ]);
       return JSON.parse(line);
     },
-    stop: () => end(child, ended),
   };
 }
 
-function spawn(
+function spawnDeno(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   stdin: "null" | "piped",
@@ -140,7 +176,8 @@ function lastWords(child: Deno.ChildProcess): () => string {
   return () => words.trim() || "it said nothing on stderr";
 }
 
-async function end(child: Deno.ChildProcess, ended: Promise<void>): Promise<void> {
+/** SIGTERM, and after a while SIGKILL. Returns when the process has ended. */
+async function end(child: Deno.ChildProcess): Promise<void> {
   try {
     child.kill("SIGTERM");
   } catch {
@@ -148,9 +185,9 @@ async function end(child: Deno.ChildProcess, ended: Promise<void>): Promise<void
   }
   const wait = new AbortController();
   const isLate = deadline(STOP_MS_MAX, wait.signal).then(() => true);
-  if (await Promise.race([isLate, ended])) child.kill("SIGKILL");
+  if (await Promise.race([isLate, child.status.then(() => false)])) child.kill("SIGKILL");
   wait.abort();
-  await ended;
+  await child.status;
 }
 
 /** Resolves after a time; does not keep the process alive, and never once aborted. */

@@ -20,7 +20,7 @@ import {
 } from "./contenders.ts";
 import { resultsOf } from "./figures.ts";
 import { type Bench, FULL_PLAN, measureAll, runCase, type Sample, SHORT_PLAN } from "./measure.ts";
-import { startLoadGenerator } from "./processes.ts";
+import { createProcesses } from "./processes.ts";
 import { reportOf, writeReport } from "./report.ts";
 import { soak, soakReport } from "./soak.ts";
 import { measureStarts } from "./start_time.ts";
@@ -42,32 +42,29 @@ interface Options {
 /** Runs what was asked for. Returns the exit code. */
 async function main(options: Options): Promise<number> {
   const scratchDir = await Deno.makeTempDir({ prefix: "sallyport-bench-" });
-  const stops: (() => Promise<void>)[] = [() => Deno.remove(scratchDir, { recursive: true })];
-  const stopAll = async () => {
-    for (const stop of stops.splice(0).reverse()) await stop();
-  };
+  const processes = createProcesses();
+  const stop = once(async () => {
+    await processes.stopAll();
+    await Deno.remove(scratchDir, { recursive: true });
+  });
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => stopAll().finally(() => Deno.exit(1)));
+    Deno.addSignalListener(signal, () => stop().finally(() => Deno.exit(1)));
   }
   try {
-    const load = startLoadGenerator(program("load.ts"));
-    stops.push(() => load.stop());
-    const stub = await startStub();
-    stops.push(() => stub.stop());
+    const load = processes.startLoadGenerator(program("load.ts"));
+    const stub = await startStub(processes);
     const contenders: Contender[] = [];
     for (const name of options.contenders) {
-      const contender = await startContender(name, stub, scratchDir);
-      contenders.push(contender);
-      if (contender.listener !== stub) stops.push(() => contender.listener.stop());
+      contenders.push(await startContender(processes, name, stub, scratchDir));
     }
     const pids = [Deno.pid, load.pid, stub.pid, ...contenders.map((it) => it.listener.pid)];
     const bench = { load, contenders, ownPids: [...new Set(pids)] };
     if (options.isSoak) return await runSoak(bench);
     return await runCases(bench, options, () => {
-      return measureStarts(options.contenders, stub, scratchDir, STARTS);
+      return measureStarts(processes, options.contenders, stub, scratchDir, STARTS);
     });
   } finally {
-    await stopAll();
+    await stop();
   }
 }
 
@@ -164,6 +161,12 @@ function choose<T>(
     throw new Error(`Unknown "${unknown.join()}": choose from ${all.map(nameOf).join()}`);
   }
   return all.filter((item) => names.includes(nameOf(item)));
+}
+
+/** However often it is called: the work is done once, and everyone waits for it. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => done ??= work();
 }
 
 if (import.meta.main) {

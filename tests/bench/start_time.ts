@@ -6,7 +6,7 @@
 
 import { type ContenderName, startContender } from "./contenders.ts";
 import { median } from "./figures.ts";
-import type { Listener } from "./processes.ts";
+import type { Listener, Processes } from "./processes.ts";
 
 /** Medians; undefined for what was not asked for. */
 export interface StartTimes {
@@ -16,6 +16,7 @@ export interface StartTimes {
 
 /** Starts each of the chosen ones a few times, the first time without counting it. */
 export async function measureStarts(
+  processes: Processes,
   names: readonly ContenderName[],
   stub: Listener,
   scratchDir: string,
@@ -25,7 +26,7 @@ export async function measureStarts(
     if (!names.includes(name)) return undefined;
     const startsMs: number[] = [];
     for (let turn = 0; turn <= times; turn++) {
-      const { listener } = await startContender(name, stub, `${scratchDir}/start`);
+      const { listener } = await startContender(processes, name, stub, `${scratchDir}/start`);
       startsMs.push(listener.startMs);
       await listener.stop();
     }

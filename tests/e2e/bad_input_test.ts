@@ -299,8 +299,10 @@ Deno.test("a request target that names another host than Host is refused", async
   assert([400, 403, 421].includes(status), `status ${status}`);
 });
 
-Deno.test("HTTP/1.0 is 400", async () => {
-  const bytes = new TextDecoder().decode(modernBytes(gateway.origin, { path: PATH }));
+// With a Host it is answered: that is how some reverse proxies speak unless told otherwise.
+Deno.test("HTTP/1.0 without Host is 400", async () => {
+  const call = { path: PATH, headers: { Host: undefined } };
+  const bytes = new TextDecoder().decode(modernBytes(gateway.origin, call));
   const reply = await sendRaw(gateway.origin, bytes.replace("HTTP/1.1", "HTTP/1.0"));
   assertEquals(reply.status, 400);
 });
@@ -314,7 +316,6 @@ for (
     "https://app.example:8443",
     "http://app.example",
     "https://APP.example@evil.example",
-    "https://app.example, https://app.example",
     "not a url",
   ]
 ) {
@@ -322,6 +323,12 @@ for (
     assertEquals((await ok({ headers: { Origin: origin } })).status, 403);
   });
 }
+
+Deno.test("two Origin headers are refused, even when both are listed", async () => {
+  const origin = "https://app.example";
+  const { status } = await ok({ headers: { Origin: [origin, origin] } });
+  assert(status === 400 || status === 403, `status ${status}`);
+});
 
 Deno.test("a GET from an Origin that is not listed is 403 too", async () => {
   const reply = await raw(`GET ${PATH} HTTP/1.1`, ["Origin: http://evil.example"]);

@@ -43,6 +43,8 @@ const error: Expectation = { relayed: "error" };
 const goodOrBroken: Expectation = { relayed: "good", fails: [BROKEN] };
 const alikeOrBroken: Expectation = { relayed: "alike", fails: [BROKEN] };
 const goodOrLost: Expectation = { relayed: "good", fails: LOST };
+/** The connection ended before the reply had a shape at all. */
+const shapeless: Expectation = { fails: [UNAVAILABLE, BROKEN] };
 const lostStream: Expectation = { fails: [BROKEN, UNKNOWN] };
 
 export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
@@ -78,7 +80,7 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
   "http-1-0": good,
   "continue-first": good,
   "continue-first-stream": good,
-  "not-http": broken,
+  "not-http": shapeless,
 
   // HTTP headers
   "headers-128k": broken,
@@ -126,7 +128,7 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
   "no-type": goodOrBroken,
   "type-with-charset": good,
   "events-as-json": broken,
-  "json-as-events": lostStream,
+  "json-as-events": lost,
   "empty": broken,
   "empty-stream": lost,
   "truncated": broken,

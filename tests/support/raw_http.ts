@@ -38,8 +38,8 @@ export async function sendRaw(
   { deadlineMs = DEADLINE_MS, rest = [], hasBody = true }: RawOptions = {},
 ): Promise<RawReply> {
   const url = new URL(origin);
-  using connection = await Deno.connect({ hostname: url.hostname, port: Number(url.port) });
-  const timer = setTimeout(() => connection.close(), deadlineMs);
+  const connection = await Deno.connect({ hostname: url.hostname, port: Number(url.port) });
+  const timer = setTimeout(() => close(connection), deadlineMs);
   const sending = sendAll(connection, bytes, rest);
   try {
     return await readReply(connection, hasBody);
@@ -47,12 +47,8 @@ export async function sendRaw(
     throw new Error(`No reply within ${deadlineMs} ms, or it broke off`, { cause: error });
   } finally {
     clearTimeout(timer);
-    try {
-      await connection.closeWrite();
-    } catch {
-      // The other side has closed it, or the deadline has.
-    }
-    await Promise.race([sending, new Promise((resolve) => setTimeout(resolve, 0))]);
+    close(connection);
+    await sending;
   }
 }
 
@@ -80,6 +76,14 @@ export function requestBytes(
 /** One chunk of a chunked body. */
 export function chunkBytes(data: string): string {
   return `${new TextEncoder().encode(data).length.toString(16)}\r\n${data}\r\n`;
+}
+
+function close(connection: Deno.Conn): void {
+  try {
+    connection.close();
+  } catch {
+    // The deadline has closed it already.
+  }
 }
 
 async function sendAll(

@@ -115,7 +115,10 @@ export function createConnection(socket: Deno.Conn): Connection {
       if (end - start >= LIMITS.upstreamHeaderBytes) {
         throw new GatewayError("upstream_protocol", TOO_LONG);
       }
-      if (!await fill()) throw lost();
+      if (!await fill()) {
+        if (start === end) throw lost();
+        throw new GatewayError("upstream_protocol", MALFORMED);
+      }
       stop = headEnd(buffer, start, end);
     }
     const head = parseHead(buffer.subarray(start, stop));
