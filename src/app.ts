@@ -22,6 +22,7 @@ import { createByteBudget } from "./platform/byte_budget.ts";
 import type { Clock } from "./platform/clock.ts";
 import { createHttpClient } from "./platform/http1/client.ts";
 import { randomText } from "./platform/random.ts";
+import { createTimers } from "./platform/timers.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMcpClient } from "./upstream/mcp_client.ts";
 
@@ -46,9 +47,10 @@ export interface Platform {
 export function createApp(config: Config, platform: Platform): App {
   const { clock, log } = platform;
   let isDraining = false;
+  const timers = createTimers(clock.monotonic);
   const http = createHttpClient(clock);
   const budget = createByteBudget(LIMITS.upstreamBytesTotal);
-  const client = createMcpClient({ http, clock, budget }, {
+  const client = createMcpClient({ http, clock, timers, budget }, {
     connectMs: config.connectMs,
     messageBytesMax: config.responseBytesMax,
     userAgent: `sallyport/${VERSION}`,
@@ -63,7 +65,7 @@ export function createApp(config: Config, platform: Platform): App {
     { client, eras, budget, failed: (call, error) => logFailure(log, call, error) },
     { firstByteMs: config.firstByteMs, toolMs: config.toolMs, toolMsMax: config.toolMsMax },
   );
-  const streamable = createStreamable({ dispatch, sse: createSseWriter() }, config);
+  const streamable = createStreamable({ dispatch, timers, sse: createSseWriter() }, config);
   const edge = createEdge({
     log,
     streamable,

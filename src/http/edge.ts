@@ -29,76 +29,106 @@ export interface EdgeDeps {
   readonly newCorrelationId: () => string;
 }
 
-interface Variables {
-  head: RequestHead;
-  correlationId: string;
+/** One request on its way through the edge. */
+interface Visit {
+  readonly c: Context;
+  readonly head: RequestHead;
+  readonly correlationId: string;
 }
 
-type EdgeContext = Context<{ Variables: Variables }>;
-type Handler = (c: EdgeContext) => Response | Promise<Response>;
-type Methods = Readonly<Record<string, Handler>>;
+type Handler = (visit: Visit) => Response | Promise<Response>;
+
+interface Route {
+  readonly path: string;
+  readonly methods: Readonly<Record<string, Handler>>;
+  /** Whether even "this verb is not served" is only for callers with a good credential. */
+  readonly needsCredential?: boolean;
+  /** Documents that browser clients fetch before they are known. */
+  readonly isOpenToAllOrigins?: boolean;
+}
 
 const MCP_PATH = /^\/(?:mcp|servers\/[^/]+\/mcp)$/;
 
-export function createEdge(deps: EdgeDeps): Hono<{ Variables: Variables }> {
-  const app = new Hono<{ Variables: Variables }>();
-
-  app.use(async (c, next) => {
-    c.set("correlationId", deps.newCorrelationId());
-    const head = readHead(c.req.raw);
-    c.set("head", head);
-    deps.guard.check(isOpenToAllOrigins(head.path) ? withoutOrigin(head) : head);
-    await next();
-    if (!isOpenToAllOrigins(head.path)) addCorsHeaders(head, c.res);
-    if (deps.log.isDebug) logAccess(deps.log, c, head);
-  });
-
-  const route = (path: string, methods: Methods, needsCredential = false) =>
-    mount(app, deps, path, methods, needsCredential);
-  route("/health", { GET: deps.health.live });
-  route("/ready", { GET: deps.health.ready });
-  route("/version", { GET: deps.health.version });
-  route(WELL_KNOWN_PATH, { GET: (c) => metadata(deps, c) });
-  route(`${WELL_KNOWN_PATH}/mcp`, { GET: (c) => metadata(deps, c) });
-  route(`${WELL_KNOWN_PATH}/servers/:server/mcp`, { GET: (c) => metadata(deps, c) });
-  route("/servers/:server/mcp", { POST: (c) => postMcp(deps, c) }, true);
-
-  app.notFound((c) => failed(deps, c, new GatewayError("not_found", "There is nothing here")));
-  app.onError((error, c) => failed(deps, c, error));
+export function createEdge(deps: EdgeDeps): Hono {
+  const app = new Hono();
+  const metadata: Handler = (visit) => metadataReply(deps, visit);
+  const routes: readonly Route[] = [
+    {
+      path: "/servers/:server/mcp",
+      methods: { POST: (visit) => postMcp(deps, visit) },
+      needsCredential: true,
+    },
+    { path: "/health", methods: { GET: deps.health.live } },
+    { path: "/ready", methods: { GET: deps.health.ready } },
+    { path: "/version", methods: { GET: deps.health.version } },
+    { path: WELL_KNOWN_PATH, methods: { GET: metadata }, isOpenToAllOrigins: true },
+    { path: `${WELL_KNOWN_PATH}/mcp`, methods: { GET: metadata }, isOpenToAllOrigins: true },
+    {
+      path: `${WELL_KNOWN_PATH}/servers/:server/mcp`,
+      methods: { GET: metadata },
+      isOpenToAllOrigins: true,
+    },
+  ];
+  for (const route of routes) app.all(route.path, (c) => enter(deps, c, route));
+  app.notFound((c) => enter(deps, c, undefined));
   return app;
 }
 
-/**
- * Mounts the handlers of one path; every other verb is answered with what is allowed.
- *
- * @param needsCredential whether even that is only for callers with a good credential
- */
-function mount(
-  app: Hono<{ Variables: Variables }>,
-  deps: EdgeDeps,
-  path: string,
-  methods: Methods,
-  needsCredential: boolean,
-): void {
-  const verbs = Object.keys(methods);
-  if (methods.GET) verbs.push("HEAD");
-  const allow = [...verbs, "OPTIONS"].join(", ");
-  app.all(path, async (c) => {
-    const { method } = c.get("head");
-    if (method === "OPTIONS") return optionsReply(c.get("head"), allow);
-    const handler = methods[method === "HEAD" ? "GET" : method];
-    if (handler !== undefined) return await handler(c);
-    if (needsCredential) await deps.authenticate(c.get("head").headers.get("authorization"));
-    const text = `This URL takes ${verbs.join(", ")}`;
-    const response = failed(deps, c, new GatewayError("method_not_allowed", text));
-    response.headers.set("Allow", allow);
-    return response;
-  });
+/** What every request passes. Nothing throws out of here. */
+async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Promise<Response> {
+  const correlationId = deps.newCorrelationId();
+  let head: RequestHead | undefined;
+  let response: Response;
+  let mayRead = false;
+  try {
+    head = readHead(c.req.raw);
+    deps.guard.checkHost(head);
+    if (!route?.isOpenToAllOrigins) {
+      deps.guard.checkOrigin(head);
+      mayRead = head.headers.has("origin");
+    }
+    if (!route) throw new GatewayError("not_found", "There is nothing here");
+    response = await serve(deps, { c, head, correlationId }, route);
+  } catch (error) {
+    response = failed(deps, head, correlationId, error);
+  }
+  if (head === undefined) return response;
+  if (mayRead) addCorsHeaders(head, response);
+  if (deps.log.isDebug) {
+    const { method, path } = head;
+    deps.log.debug("Request", { correlationId, method, path, status: response.status });
+  }
+  return response;
 }
 
-async function postMcp(deps: EdgeDeps, c: EdgeContext): Promise<Response> {
-  const head = c.get("head");
-  const correlationId = c.get("correlationId");
+/** Picks the handler of the verb; every other verb is answered with what is allowed. */
+function serve(deps: EdgeDeps, visit: Visit, route: Route): Response | Promise<Response> {
+  const { method } = visit.head;
+  const handler = route.methods[method === "HEAD" ? "GET" : method];
+  if (handler !== undefined) return handler(visit);
+  const verbs = Object.keys(route.methods);
+  if (verbs.includes("GET")) verbs.push("HEAD");
+  const allow = [...verbs, "OPTIONS"].join(", ");
+  if (method === "OPTIONS") return optionsReply(visit.head, allow);
+  return refuseVerb(deps, visit, route, allow);
+}
+
+async function refuseVerb(
+  deps: EdgeDeps,
+  visit: Visit,
+  route: Route,
+  allow: string,
+): Promise<Response> {
+  const { head, correlationId } = visit;
+  if (route.needsCredential) await deps.authenticate(head.headers.get("authorization"));
+  const error = new GatewayError("method_not_allowed", `This URL takes ${allow}`);
+  const response = failed(deps, head, correlationId, error);
+  response.headers.set("Allow", allow);
+  return response;
+}
+
+async function postMcp(deps: EdgeDeps, visit: Visit): Promise<Response> {
+  const { c, head, correlationId } = visit;
   const identified = deps.authenticate(head.headers.get("authorization"));
   const principal = identified instanceof Promise ? await identified : identified;
   const server = deps.findServer(c.req.param("server") ?? "", principal);
@@ -107,8 +137,7 @@ async function postMcp(deps: EdgeDeps, c: EdgeContext): Promise<Response> {
   return await deps.streamable.post({ request: c.req.raw, head, principal, server, correlationId });
 }
 
-function metadata(deps: EdgeDeps, c: EdgeContext): Response {
-  const head = c.get("head");
+function metadataReply(deps: EdgeDeps, { c, head }: Visit): Response {
   // The document without a path describes the gateway's main endpoint.
   const path = head.path.slice(WELL_KNOWN_PATH.length) || "/mcp";
   return c.json(resourceMetadata(deps.guard.baseUrl(head), path), 200, {
@@ -117,31 +146,22 @@ function metadata(deps: EdgeDeps, c: EdgeContext): Response {
   });
 }
 
-/** Metadata is fetched by browser clients before they are known. */
-function isOpenToAllOrigins(path: string): boolean {
-  return path.startsWith(WELL_KNOWN_PATH);
-}
-
-function withoutOrigin(head: RequestHead): RequestHead {
-  const headers = new Map(head.headers);
-  headers.delete("origin");
-  return { ...head, headers };
-}
-
 /** Every failure ends here: logged with its cause, answered without it. */
-function failed(deps: EdgeDeps, c: EdgeContext, thrown: unknown): Response {
-  const correlationId = c.get("correlationId");
+function failed(
+  deps: EdgeDeps,
+  head: RequestHead | undefined,
+  correlationId: string,
+  thrown: unknown,
+): Response {
   const error = thrown instanceof CallFailed ? thrown.cause : thrown;
   const status = statusOf(error);
-  const fields = { correlationId, status, path: c.get("head")?.path, error };
+  const fields = { correlationId, status, path: head?.path, error };
   if (status >= 500) deps.log.error("A request failed", fields);
   else deps.log.debug("A request was refused", fields);
 
-  const head = c.get("head") as RequestHead | undefined;
-  const isMcp = MCP_PATH.test(head?.path ?? "");
   const response = thrown instanceof CallFailed
     ? thrown.response
-    : isMcp
+    : MCP_PATH.test(head?.path ?? "")
     ? rpcProblem(error, correlationId)
     : problemDocument(error, correlationId);
   response.headers.set("Cache-Control", "no-store");
@@ -167,14 +187,4 @@ function addChallenge(
     scope,
   );
   response.headers.set("WWW-Authenticate", value);
-}
-
-function logAccess(log: Log, c: EdgeContext, head: RequestHead): void {
-  const { method, path } = head;
-  log.debug("Request", {
-    correlationId: c.get("correlationId"),
-    method,
-    path,
-    status: c.res.status,
-  });
 }

@@ -16,9 +16,11 @@ export interface OriginGuardOptions {
 }
 
 export interface OriginGuard {
-  /** @throws {GatewayError} `forbidden` for a Host or Origin that is not listed */
-  readonly check: (head: RequestHead) => void;
-  /** The origin under which the client reached us; the host has passed `check`. */
+  /** @throws {GatewayError} `forbidden` for a Host that is not listed */
+  readonly checkHost: (head: RequestHead) => void;
+  /** @throws {GatewayError} `forbidden` for an Origin that is not listed; having none is fine */
+  readonly checkOrigin: (head: RequestHead) => void;
+  /** The origin under which the client reached us; the host has passed `checkHost`. */
   readonly baseUrl: (head: RequestHead) => string;
 }
 
@@ -41,10 +43,12 @@ export function createOriginGuard(options: OriginGuardOptions): OriginGuard {
   }
 
   return {
-    check(head) {
+    checkHost(head) {
       if (!hosts.has(head.host)) {
         throw new GatewayError("forbidden", "The Host header does not name this server");
       }
+    },
+    checkOrigin(head) {
       const origin = head.headers.get("origin");
       if (origin === undefined || origins.has(origin)) return;
       if (isLoopback && isLoopbackOrigin(origin)) return;

@@ -16,6 +16,10 @@ export interface RequestHead {
   readonly host: string;
   /** Lower-case names; repeated fields joined with `, `. */
   readonly headers: ReadonlyMap<string, string>;
+  /** Size of the head as it was sent, as far as it can be told from what was read. */
+  readonly wireBytes: number;
+  /** The `Mcp-Param-*` among them. */
+  readonly mcpParams: readonly (readonly [name: string, value: string])[];
 }
 
 /** @throws {GatewayError} `invalid_request`, `uri_too_long`, `headers_too_large` */
@@ -24,7 +28,7 @@ export function readHead(request: Request): RequestHead {
   if (target.length > LIMITS.requestUriBytes) {
     throw new GatewayError("uri_too_long", "The URI is too long");
   }
-  const headers = readHeaders(request.headers);
+  const { headers, headerBytes, mcpParams } = readHeaders(request.headers);
   const host = headers.get("host")?.toLowerCase();
   if (host === undefined || host === "" || host.includes(",")) throw invalid("One Host is needed");
   // An absolute request target names a host of its own: what is checked must be what is used.
@@ -32,7 +36,9 @@ export function readHead(request: Request): RequestHead {
   const query = target.indexOf("?");
   const path = query < 0 ? target : target.slice(0, query);
   if (!isNormalPath(path)) throw invalid("The path is not in normal form");
-  return { method: request.method, path, host, headers };
+  const { method } = request;
+  const wireBytes = `${method} ${target} HTTP/1.1\r\n\r\n`.length + headerBytes;
+  return { method, path, host, headers, wireBytes, mcpParams };
 }
 
 /** `http://authority/target` as the server gives it: not parsed, because parsing repairs. */
@@ -43,20 +49,22 @@ function splitUrl(url: string): { authority: string; target: string } {
   return { authority: url.slice(start, slash), target: url.slice(slash) };
 }
 
-function readHeaders(source: Headers): ReadonlyMap<string, string> {
+function readHeaders(source: Headers) {
   const headers = new Map<string, string>();
-  let bytes = 0;
+  const mcpParams: [string, string][] = [];
+  let headerBytes = 0;
   source.forEach((value, name) => {
-    bytes += name.length + value.length + 4;
+    headerBytes += name.length + value.length + 4;
     headers.set(name, value);
+    if (name.startsWith("mcp-param-")) mcpParams.push([name, value]);
   });
-  if (bytes > LIMITS.requestHeaderBytes) {
+  if (headerBytes > LIMITS.requestHeaderBytes) {
     throw new GatewayError("headers_too_large", "The request headers are too large");
   }
   for (const name of SINGLE) {
     if (headers.get(name)?.includes(",")) throw invalid(`The header ${name} was sent twice`);
   }
-  return headers;
+  return { headers, headerBytes, mcpParams };
 }
 
 /**

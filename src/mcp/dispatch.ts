@@ -91,7 +91,7 @@ export function createDispatch(deps: DispatchDeps, options: DispatchOptions): Di
   }
 
   async function relayRequest(call: CallContext): Promise<Reply> {
-    await requireStateless(call.server);
+    if (deps.eras.knownEraOf(call.server) !== "stateless") await requireStateless(call.server);
     const { body, ids } = outbound(call.message, ++lastId);
     const reply = await send(call, body);
     try {
@@ -287,16 +287,12 @@ function upstreamRequest(
   };
 }
 
-function mirrorHeaders(call: CallContext): readonly (readonly [string, string])[] {
-  const { headers, message } = call;
+function mirrorHeaders({ headers, message }: CallContext): string {
   const name = nameHeaderOf(message) ?? headers.name;
-  const mirrored: (readonly [string, string])[] = [
-    ["MCP-Protocol-Version", headers.version!],
-    ["Mcp-Method", headers.method!],
-  ];
-  if (name !== undefined) mirrored.push(["Mcp-Name", name]);
-  for (const param of headers.params) mirrored.push(param);
-  return mirrored;
+  let lines = `MCP-Protocol-Version: ${headers.version}\r\nMcp-Method: ${headers.method}\r\n`;
+  if (name !== undefined) lines += `Mcp-Name: ${name}\r\n`;
+  for (const [param, value] of headers.params) lines += `${param}: ${value}\r\n`;
+  return lines;
 }
 
 /** What the caller is told: for a call whose answer was lost, that its outcome is not known. */

@@ -17,6 +17,8 @@ import { META_CAPABILITIES, META_CLIENT_INFO, META_VERSION } from "./revisions/s
 export type Era = "stateless" | "session";
 
 export interface EraProbe {
+  /** What is known without asking; `undefined` when that is nothing. */
+  readonly knownEraOf: (server: UpstreamServer) => Era | undefined;
   /** @throws as `McpClient.send` when the server gives no evidence */
   readonly eraOf: (server: UpstreamServer) => Promise<Era>;
   /** What was assumed has failed: the next `eraOf` asks again. */
@@ -42,7 +44,7 @@ export function createEraProbe(
     const revision = STATELESS_REVISIONS[0]!;
     const reply = await deps.client.send(server, {
       body: new TextEncoder().encode(JSON.stringify(discoverRequest(revision, options.version))),
-      headers: [["MCP-Protocol-Version", revision], ["Mcp-Method", "server/discover"]],
+      headers: `MCP-Protocol-Version: ${revision}\r\nMcp-Method: server/discover\r\n`,
       idempotent: true,
       firstMs: options.firstMs,
       silenceMs: options.firstMs,
@@ -63,12 +65,16 @@ export function createEraProbe(
     return era;
   }
 
+  function knownEraOf(server: UpstreamServer): Era | undefined {
+    const known = verdicts.get(server);
+    return known !== undefined && known.untilMs > deps.clock.monotonic() ? known.era : undefined;
+  }
+
   return {
+    knownEraOf,
     eraOf(server) {
-      const known = verdicts.get(server);
-      if (known !== undefined && known.untilMs > deps.clock.monotonic()) {
-        return Promise.resolve(known.era);
-      }
+      const known = knownEraOf(server);
+      if (known !== undefined) return Promise.resolve(known);
       let running = probing.get(server);
       if (running === undefined) {
         running = probe(server).finally(() => probing.delete(server));

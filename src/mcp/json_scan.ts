@@ -11,10 +11,13 @@
  * @see RFC 8259
  */
 
-/** One member of an object: its name, and the first and one-past-last byte of its value. */
+/** One member of an object: where its name stands, quotes included, and where its value. */
 export interface Member {
-  readonly name: string;
+  readonly nameStart: number;
+  readonly nameEnd: number;
+  /** First byte of the value. */
   readonly start: number;
+  /** One past the last byte of the value. */
   readonly end: number;
 }
 
@@ -23,8 +26,6 @@ export interface JsonScan {
   readonly members: readonly Member[];
   readonly isObject: boolean;
   readonly isArray: boolean;
-  /** All object members at every depth, duplicates counted each time. */
-  readonly memberCount: number;
   /** Whether raw CR or LF stand between tokens: such a message cannot be one SSE data line. */
   readonly hasLineBreaks: boolean;
 }
@@ -35,6 +36,8 @@ export interface JsonBounds {
   readonly nodes: number;
   /** Encoded length of one member name. */
   readonly keyBytes: number;
+  /** Whether an object with the same name twice is refused, at every depth. */
+  readonly uniqueNames: boolean;
 }
 
 /** Malformed or out of bounds; the message says which and is safe to show. */
@@ -54,7 +57,8 @@ interface State {
   readonly words: Uint32Array | undefined;
   readonly bounds: JsonBounds;
   nodes: number;
-  members: number;
+  /** Start and end of the names of all objects that are open, innermost last. */
+  readonly names: number[];
   lineBreaks: boolean;
   nonAscii: boolean;
 }
@@ -76,7 +80,6 @@ export function scanJson(bytes: Uint8Array, bounds: JsonBounds): JsonScan {
     members,
     isObject: first === OPEN_BRACE,
     isArray: first === OPEN_BRACKET,
-    memberCount: state.members,
     hasLineBreaks: state.lineBreaks,
   };
 }
@@ -88,7 +91,51 @@ export function membersAt(bytes: Uint8Array, start: number): readonly Member[] {
   return members;
 }
 
-const UNBOUNDED: JsonBounds = { depth: Infinity, nodes: Infinity, keyBytes: Infinity };
+/** A member name in the form in which it is compared with bytes. */
+export interface Name {
+  readonly text: string;
+  readonly bytes: Uint8Array;
+}
+
+/** @param text printable ASCII without quotes and backslashes */
+export function nameOf(text: string): Name {
+  return { text, bytes: new TextEncoder().encode(text) };
+}
+
+/** The first member of this name, or `undefined`. */
+export function findMember(
+  bytes: Uint8Array,
+  members: readonly Member[],
+  name: Name,
+): Member | undefined {
+  for (const member of members) if (hasName(bytes, member, name)) return member;
+  return undefined;
+}
+
+/** Compares bytes: building a string for every name would cost more than scanning the message. */
+export function hasName(bytes: Uint8Array, member: Member, name: Name): boolean {
+  const start = member.nameStart + 1;
+  const end = member.nameEnd - 1;
+  const expected = name.bytes;
+  if (end - start === expected.length) {
+    for (let i = 0; i < expected.length; i++) {
+      if (bytes[start + i] !== expected[i]) return false;
+    }
+    return true;
+  }
+  // An escape makes a name longer than what it says.
+  if (end - start < expected.length || !bytes.subarray(start, end).includes(BACKSLASH)) {
+    return false;
+  }
+  return JSON.parse(decodeUtf8(bytes.subarray(start - 1, end + 1))) === name.text;
+}
+
+const UNBOUNDED: JsonBounds = {
+  depth: Infinity,
+  nodes: Infinity,
+  keyBytes: Infinity,
+  uniqueNames: false,
+};
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -109,7 +156,7 @@ function stateOf(bytes: Uint8Array, bounds: JsonBounds): State {
       : undefined,
     bounds,
     nodes: 0,
-    members: 0,
+    names: [],
     lineBreaks: false,
     nonAscii: false,
   };
@@ -148,6 +195,7 @@ function skipObject(state: State, at: number, depth: number, into: Member[] | un
   if (depth > state.bounds.depth) throw tooDeep(state);
   at = skipSpace(state, at + 1);
   if (bytes[at] === CLOSE_BRACE) return at + 1;
+  const firstName = state.names.length;
   for (;;) {
     if (bytes[at] !== QUOTE) throw malformed("object member without a name");
     const keyStart = at;
@@ -156,18 +204,61 @@ function skipObject(state: State, at: number, depth: number, into: Member[] | un
       throw new JsonScanError("A member name is too long", true);
     }
     const keyEnd = at;
+    if (state.bounds.uniqueNames) state.names.push(keyStart + 1, keyEnd - 1);
     at = skipSpace(state, at);
     if (bytes[at] !== COLON) throw malformed("member without a colon");
     const start = at = skipSpace(state, at + 1);
     at = skipValue(state, at, depth);
     if (++state.nodes > state.bounds.nodes) throw tooMany(state);
-    state.members++;
-    if (into !== undefined) into.push({ name: nameOf(bytes, keyStart, keyEnd), start, end: at });
+    if (into !== undefined) into.push({ nameStart: keyStart, nameEnd: keyEnd, start, end: at });
     at = skipSpace(state, at);
-    if (bytes[at] === CLOSE_BRACE) return at + 1;
+    if (bytes[at] === CLOSE_BRACE) {
+      if (state.names.length > firstName + 2) refuseDoubledNames(state, firstName);
+      state.names.length = firstName;
+      return at + 1;
+    }
     if (bytes[at] !== COMMA) throw malformed("object that does not end");
     at = skipSpace(state, at + 1);
   }
+}
+
+/** Few names are compared with each other, many go through a set. */
+function refuseDoubledNames({ bytes, names }: State, first: number): void {
+  const isSmall = names.length - first <= 2 * SMALL_OBJECT;
+  if (!isSmall || hasEscape(bytes, names, first)) return refuseDoubledTexts(bytes, names, first);
+  for (let i = first + 2; i < names.length; i += 2) {
+    for (let j = first; j < i; j += 2) {
+      if (sameBytes(bytes, names[i]!, names[i + 1]!, names[j]!, names[j + 1]!)) throw doubled();
+    }
+  }
+}
+
+const SMALL_OBJECT = 12;
+
+function hasEscape(bytes: Uint8Array, names: readonly number[], first: number): boolean {
+  for (let i = first; i < names.length; i += 2) {
+    for (let at = names[i]!; at < names[i + 1]!; at++) if (bytes[at] === BACKSLASH) return true;
+  }
+  return false;
+}
+
+function refuseDoubledTexts(bytes: Uint8Array, names: readonly number[], first: number): void {
+  const seen = new Set<string>();
+  for (let i = first; i < names.length; i += 2) {
+    const name: string = JSON.parse(decodeUtf8(bytes.subarray(names[i]! - 1, names[i + 1]! + 1)));
+    if (seen.has(name)) throw doubled();
+    seen.add(name);
+  }
+}
+
+function sameBytes(bytes: Uint8Array, a: number, aEnd: number, b: number, bEnd: number): boolean {
+  if (aEnd - a !== bEnd - b) return false;
+  for (; a < aEnd; a++, b++) if (bytes[a] !== bytes[b]) return false;
+  return true;
+}
+
+function doubled(): JsonScanError {
+  return new JsonScanError("A member name is doubled", true);
 }
 
 function skipArray(state: State, at: number, depth: number): number {
@@ -263,18 +354,6 @@ function skipWord(state: State, at: number, word: string): number {
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function nameOf(bytes: Uint8Array, start: number, end: number): string {
-  let name = "";
-  for (let i = start + 1; i < end - 1; i++) {
-    const byte = bytes[i]!;
-    if (byte === BACKSLASH || byte >= 0x80) {
-      return JSON.parse(decodeUtf8(bytes.subarray(start, end)));
-    }
-    name += String.fromCharCode(byte);
-  }
-  return name;
-}
 
 function checkUtf8(bytes: Uint8Array): void {
   decodeUtf8(bytes);

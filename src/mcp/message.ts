@@ -8,7 +8,7 @@
  */
 import { ProtocolError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { JsonScanError, type Member, scanJson } from "./json_scan.ts";
+import { findMember, JsonScanError, type Member, nameOf, scanJson } from "./json_scan.ts";
 
 export const PARSE_ERROR = -32700;
 export const INVALID_REQUEST = -32600;
@@ -33,12 +33,15 @@ export interface ClientMessage {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+const ID = nameOf("id");
+
 export const NULL_ID: Uint8Array = encoder.encode("null");
 
 const BOUNDS = {
   depth: LIMITS.jsonDepth,
   nodes: LIMITS.jsonNodes,
   keyBytes: LIMITS.jsonKeyBytes,
+  uniqueNames: true,
 } as const;
 
 /**
@@ -52,8 +55,7 @@ export function decodeClientMessage(bytes: Uint8Array): ClientMessage {
   if (!scan.isObject) throw invalid("A JSON-RPC message is an object");
   const value = JSON.parse(decoder.decode(bytes)) as JsonObject;
   const id = idOf(bytes, scan.members);
-  if (countMembers(value) !== scan.memberCount) throw invalid("A member name is doubled", id);
-  for (const { name } of scan.members) refuseInexact(name, ENVELOPE_NAMES, id);
+  for (const name of Object.keys(value)) refuseInexact(name, ENVELOPE_NAMES, id);
   if (value.jsonrpc !== "2.0") throw invalid('"jsonrpc" must be "2.0"', id);
   return shaped(bytes, scan.members, value, id);
 }
@@ -102,7 +104,7 @@ function scanOrRefuse(bytes: Uint8Array) {
  * Integers keep all their digits this way: JavaScript would round those beyond 2^53.
  */
 function idOf(bytes: Uint8Array, members: readonly Member[]): Uint8Array {
-  const member = members.find((m) => m.name === "id");
+  const member = findMember(bytes, members, ID);
   if (member === undefined) return NULL_ID;
   const text = bytes.slice(member.start, member.end);
   const isString = text[0] === 0x22;
@@ -135,18 +137,6 @@ function refuseInexact(name: string, exact: ReadonlyMap<string, string>, id: Uin
   if (wanted !== undefined && wanted !== name) {
     throw invalid(`The member "${wanted}" is spelled with other capitals`, id);
   }
-}
-
-/** Members at all depths. Fewer than in the text means that a name was doubled. */
-function countMembers(value: unknown): number {
-  if (typeof value !== "object" || value === null) return 0;
-  let count = 0;
-  if (Array.isArray(value)) {
-    for (const element of value) count += countMembers(element);
-    return count;
-  }
-  for (const name of Object.keys(value)) count += 1 + countMembers((value as JsonObject)[name]);
-  return count;
 }
 
 export function isObject(value: unknown): value is JsonObject {

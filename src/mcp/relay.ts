@@ -11,8 +11,17 @@
 import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { type Edit, edited } from "./edit.ts";
-import { JsonScanError, type Member, membersAt, scanJson } from "./json_scan.ts";
-import type { ClientMessage } from "./message.ts";
+import {
+  findMember,
+  hasName,
+  JsonScanError,
+  type Member,
+  membersAt,
+  type Name,
+  nameOf,
+  scanJson,
+} from "./json_scan.ts";
+import { type ClientMessage, isObject } from "./message.ts";
 import { SERVED_REVISIONS } from "./revisions/revision.ts";
 import { META_SUBSCRIPTION_ID } from "./revisions/stateless_era.ts";
 
@@ -45,9 +54,9 @@ export interface Inbound {
 /** Prepares a request for an upstream server. */
 export function outbound(message: ClientMessage, upstreamId: number): Outbound {
   const upstream = encoder.encode(String(upstreamId));
-  const edits: Edit[] = [{ ...find(message.members, "id")!, value: upstream }];
+  const edits: Edit[] = [at(findMember(message.bytes, message.members, ID)!, upstream)];
   const token = progressTokenOf(message);
-  if (token !== undefined) edits.push({ ...token, value: upstream });
+  if (token !== undefined) edits.push(at(token, upstream));
   edits.sort((a, b) => a.start - b.start);
   return {
     body: edited(message.bytes, edits),
@@ -60,10 +69,10 @@ export function outbound(message: ClientMessage, upstreamId: number): Outbound {
 }
 
 function progressTokenOf(message: ClientMessage): Member | undefined {
-  const params = find(message.members, "params");
-  if (params === undefined || message.params?._meta === undefined) return undefined;
-  const meta = find(membersAt(message.bytes, params.start), "_meta");
-  return meta && find(membersAt(message.bytes, meta.start), "progressToken");
+  const params = findMember(message.bytes, message.members, PARAMS);
+  if (params === undefined || !hasProgressToken(message.params?._meta)) return undefined;
+  const meta = within(message.bytes, params, META);
+  return meta && within(message.bytes, meta, PROGRESS_TOKEN);
 }
 
 /**
@@ -93,7 +102,7 @@ export function inbound(bytes: Uint8Array, request: ClientMessage, ids: RelayIds
   if (found.error !== undefined && !isRpcError(bytes, found.error)) {
     throw broken("an error without code and message");
   }
-  const edits: Edit[] = [{ ...found.id, value: ids.client }];
+  const edits: Edit[] = [at(found.id, ids.client)];
   if (found.result !== undefined) edits.push(...resultEdits(bytes, found.result, request, ids));
   edits.sort((a, b) => a.start - b.start);
   const isError = found.error !== undefined;
@@ -110,10 +119,10 @@ export function withUnknownId(bytes: Uint8Array, ids: RelayIds): Inbound | undef
   if (found.error === undefined || found.result !== undefined) return undefined;
   if (!isRpcError(bytes, found.error)) return undefined;
   if (found.id !== undefined && !equal(bytes, found.id, NULL)) return undefined;
-  const at = bytes.indexOf(0x7b) + 1;
+  const first = bytes.indexOf(0x7b) + 1;
   const edit = found.id === undefined
-    ? { start: at, end: at, value: encoder.encode(`"id":${decoder.decode(ids.client)},`) }
-    : { ...found.id, value: ids.client };
+    ? { start: first, end: first, value: encoder.encode(`"id":${decoder.decode(ids.client)},`) }
+    : at(found.id, ids.client);
   const { hasLineBreaks } = scan;
   return { message: edited(bytes, [edit]), isFinal: true, isError: true, hasLineBreaks };
 }
@@ -127,13 +136,15 @@ interface Found {
   jsonrpc?: Member;
 }
 
-const KNOWN = new Set(["id", "method", "params", "result", "error", "jsonrpc"]);
+const KNOWN = ["id", "method", "params", "result", "error", "jsonrpc"] as const;
+const KNOWN_NAMES = KNOWN.map((name) => nameOf(name));
 
 function sortMembers(bytes: Uint8Array, members: readonly Member[]): Found {
   const found: Found = {};
   for (const member of members) {
-    if (!KNOWN.has(member.name)) continue;
-    const name = member.name as keyof Found;
+    const index = KNOWN_NAMES.findIndex((name) => hasName(bytes, member, name));
+    if (index < 0) continue;
+    const name = KNOWN[index]!;
     if (found[name] !== undefined) throw broken("a member twice");
     found[name] = member;
   }
@@ -146,8 +157,8 @@ function sortMembers(bytes: Uint8Array, members: readonly Member[]): Found {
 /** An object with an integer `code` and a text `message`. @see JSON-RPC 2.0, section 5.1 */
 function isRpcError(bytes: Uint8Array, error: Member): boolean {
   const members = membersAt(bytes, error.start);
-  const code = find(members, "code");
-  const message = find(members, "message");
+  const code = findMember(bytes, members, CODE);
+  const message = findMember(bytes, members, MESSAGE);
   return code !== undefined && message !== undefined && bytes[message.start] === 0x22 &&
     /^-?\d+$/.test(decoder.decode(bytes.subarray(code.start, code.end)));
 }
@@ -162,10 +173,10 @@ function notification(
   if (equal(bytes, found.method!, CANCELLED)) return undefined;
   if (found.params === undefined) return bytes;
   if (equal(bytes, found.method!, PROGRESS)) {
-    const token = find(membersAt(bytes, found.params.start), "progressToken");
+    const token = within(bytes, found.params, PROGRESS_TOKEN);
     const isOurs = token !== undefined && equal(bytes, token, ids.upstream);
     if (!isOurs || ids.progressToken === undefined) return undefined;
-    return edited(bytes, [{ ...token, value: ids.progressToken }]);
+    return edited(bytes, [at(token, ids.progressToken)]);
   }
   if (request.method !== "subscriptions/listen") return bytes;
   const edit = subscriptionEdit(bytes, found.params, ids);
@@ -183,16 +194,16 @@ function resultEdits(
     return edit === undefined ? [] : [edit];
   }
   if (request.method !== "server/discover") return [];
-  const versions = find(membersAt(bytes, result.start), "supportedVersions");
-  return versions === undefined ? [] : [{ ...versions, value: SERVED }];
+  const versions = within(bytes, result, SUPPORTED_VERSIONS);
+  return versions === undefined ? [] : [at(versions, SERVED)];
 }
 
 /** Every message of a subscription names it by the id of the request that opened it. */
 function subscriptionEdit(bytes: Uint8Array, holder: Member, ids: RelayIds): Edit | undefined {
-  const meta = find(membersAt(bytes, holder.start), "_meta");
-  const id = meta && find(membersAt(bytes, meta.start), META_SUBSCRIPTION_ID);
+  const meta = within(bytes, holder, META);
+  const id = meta && within(bytes, meta, SUBSCRIPTION_ID);
   const isOurs = id !== undefined && equal(bytes, id, ids.upstream);
-  return isOurs ? { ...id, value: ids.client } : undefined;
+  return isOurs ? at(id, ids.client) : undefined;
 }
 
 function scanUpstream(bytes: Uint8Array) {
@@ -207,19 +218,40 @@ function scanUpstream(bytes: Uint8Array) {
 }
 
 /** Size is bounded by `RESPONSE_BODY_MAX`; nothing is built from the members. */
-const UPSTREAM_BOUNDS = { depth: LIMITS.jsonDepth, nodes: Infinity, keyBytes: Infinity } as const;
+const UPSTREAM_BOUNDS = {
+  depth: LIMITS.jsonDepth,
+  nodes: Infinity,
+  keyBytes: Infinity,
+  uniqueNames: false,
+} as const;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const NULL = encoder.encode("null");
 const JSONRPC = encoder.encode('"2.0"');
 const PROGRESS = encoder.encode('"notifications/progress"');
+const ID = nameOf("id");
+const PARAMS = nameOf("params");
+const META = nameOf("_meta");
+const CODE = nameOf("code");
+const MESSAGE = nameOf("message");
+const PROGRESS_TOKEN = nameOf("progressToken");
+const SUPPORTED_VERSIONS = nameOf("supportedVersions");
+const SUBSCRIPTION_ID = nameOf(META_SUBSCRIPTION_ID);
 const CANCELLED = encoder.encode('"notifications/cancelled"');
 const SERVED = encoder.encode(JSON.stringify(SERVED_REVISIONS));
 
-function find(members: readonly Member[], name: string): Member | undefined {
-  for (const member of members) if (member.name === name) return member;
-  return undefined;
+/** The member of an object inside a message, or `undefined`. */
+function within(bytes: Uint8Array, holder: Member, name: Name): Member | undefined {
+  return findMember(bytes, membersAt(bytes, holder.start), name);
+}
+
+function hasProgressToken(meta: unknown): boolean {
+  return isObject(meta) && meta.progressToken !== undefined;
+}
+
+function at(member: Member, value: Uint8Array): Edit {
+  return { start: member.start, end: member.end, value };
 }
 
 function equal(bytes: Uint8Array, member: Member, expected: Uint8Array): boolean {

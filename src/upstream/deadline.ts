@@ -4,6 +4,8 @@
  *
  * @module
  */
+import type { Timer, Timers } from "../platform/timers.ts";
+
 export interface DeadlineOptions {
   /** Until the first `touch`; `Infinity` for none. */
   readonly firstMs: number;
@@ -20,23 +22,22 @@ export interface Deadline {
   readonly end: () => void;
 }
 
-/** Timers beyond this fire at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
-export function startDeadline(now: () => number, options: DeadlineOptions): Deadline {
-  const startedMs = now();
+export function startDeadline(
+  deps: { readonly timers: Timers; readonly now: () => number },
+  options: DeadlineOptions,
+): Deadline {
+  const startedMs = deps.now();
   let touchedMs = startedMs;
   let spanMs = options.firstMs;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: Timer | undefined;
 
   function arm(): void {
     const atMs = Math.min(touchedMs + spanMs, startedMs + options.totalMs);
-    if (atMs === Infinity) return;
-    timer = setTimeout(check, Math.min(Math.max(0, atMs - now()), TIMER_MS_MAX));
+    if (atMs < Infinity) timer = deps.timers.after(Math.max(0, atMs - deps.now()), check);
   }
 
   function check(): void {
-    const nowMs = now();
+    const nowMs = deps.now();
     // A touch only notes the time; the timer finds out here that it has to wait longer.
     if (nowMs - startedMs >= options.totalMs) options.expired(options.totalMs);
     else if (nowMs - touchedMs >= spanMs) options.expired(spanMs);
@@ -46,12 +47,12 @@ export function startDeadline(now: () => number, options: DeadlineOptions): Dead
   arm();
   return {
     touch() {
-      touchedMs = now();
+      touchedMs = deps.now();
       if (spanMs === options.silenceMs) return;
       spanMs = options.silenceMs;
-      clearTimeout(timer);
+      timer?.cancel();
       arm();
     },
-    end: () => clearTimeout(timer),
+    end: () => timer?.cancel(),
   };
 }

@@ -12,14 +12,15 @@ import type { UpstreamServer } from "../domain/server.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { HttpClient, HttpReply } from "../platform/http1/client.ts";
+import type { Timers } from "../platform/timers.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import { createSseReader } from "./sse_reader.ts";
 
 export interface UpstreamRequest {
   /** One JSON-RPC message. */
   readonly body: Uint8Array;
-  /** Header lines of the protocol, values proven printable ASCII. */
-  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Header lines of the protocol, each ended by CRLF; values proven printable ASCII. */
+  readonly headers: string;
   /** Whether it may be sent a second time when a kept connection died before it answered. */
   readonly idempotent: boolean;
   readonly firstMs: number;
@@ -62,6 +63,7 @@ export class UpstreamStatusError extends GatewayError {
 export interface McpClientDeps {
   readonly http: HttpClient;
   readonly clock: Clock;
+  readonly timers: Timers;
   /** Charged with what has arrived from upstream and was not taken yet. */
   readonly budget: ByteBudget;
 }
@@ -93,7 +95,7 @@ export function createMcpClient(
   }
 
   async function send(server: UpstreamServer, request: UpstreamRequest): Promise<UpstreamReply> {
-    const deadline = startDeadline(deps.clock.monotonic, {
+    const deadline = startDeadline({ timers: deps.timers, now: deps.clock.monotonic }, {
       firstMs: request.firstMs,
       silenceMs: request.silenceMs,
       totalMs: request.totalMs,
@@ -115,12 +117,11 @@ export function createMcpClient(
   }
 
   function post(server: UpstreamServer, request: UpstreamRequest, url: URL): Promise<HttpReply> {
-    let head = `POST ${url.pathname}${url.search} HTTP/1.1\r\n${fixedHead(server)}`;
-    for (const [name, value] of request.headers) head += `${name}: ${value}\r\n`;
+    const line = `POST ${url.pathname}${url.search} HTTP/1.1\r\n`;
     const secure = url.protocol === "https:";
     return deps.http.send({
       target: { secure, hostname: url.hostname, port: Number(url.port) || (secure ? 443 : 80) },
-      head,
+      head: line + fixedHead(server) + request.headers,
       body: request.body,
       idempotent: request.idempotent,
       connectMs: options.connectMs,

@@ -26,7 +26,7 @@ export interface Expectation {
   readonly executions?: number;
   /** Must not appear anywhere in the reply. */
   readonly hides?: readonly string[];
-  /** Takes seconds: begins early, beside the others. */
+  /** Takes seconds: called before the tests, beside the other slow ones. */
   readonly isSlow?: true;
   /** The upstream has asked not to be called for a while. */
   readonly pauses?: true;

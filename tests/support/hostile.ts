@@ -4,6 +4,7 @@
  * @module
  */
 
+import { requestBytes, sendRaw } from "./raw_http.ts";
 import { type RunningProcess, startFixture } from "./processes.ts";
 
 export interface HostileStats {
@@ -26,7 +27,8 @@ export interface Hostile extends RunningProcess {
 
 export async function startHostile(): Promise<Hostile> {
   const running = await startFixture("hostile");
-  const stats = async () => await (await fetch(`${running.origin}/stats`)).json();
+  const request = requestBytes("GET /stats HTTP/1.1", ["Host: fixture"]);
+  const stats = async () => JSON.parse((await sendRaw(running.origin, request)).text);
   return {
     ...running,
     stats,

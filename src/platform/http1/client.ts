@@ -17,9 +17,12 @@ import type { ResponseHead } from "./head.ts";
 
 export interface HttpRequest {
   readonly target: DialTarget;
-  /** Request line and header lines, each ended by CRLF, without `Content-Length` and empty line. */
+  /**
+   * Request line and header lines, each ended by CRLF, ASCII, without `Content-Length` and the
+   * empty line.
+   */
   readonly head: string;
-  readonly body: Uint8Array | undefined;
+  readonly body: Uint8Array;
   /** Whether it may be sent again when a reused connection dies before any byte of the reply. */
   readonly idempotent: boolean;
   readonly connectMs: number;
@@ -116,13 +119,13 @@ export function createHttpClient(clock: Clock): HttpClient {
   async function send(request: HttpRequest): Promise<HttpReply> {
     const { target, signal } = request;
     const key = `${target.secure ? "s" : ""}//${target.hostname}:${target.port}`;
-    const wire = encode(request);
+    const wireHead = `${request.head}Content-Length: ${request.body.length}\r\n\r\n`;
     for (let reused = lease(key);; reused = undefined) {
       signal.throwIfAborted();
       const connection = reused ?? await connect(request);
       const exchange = beginExchange(connection, signal);
       try {
-        const head = await connection.exchange(wire);
+        const head = await connection.exchange(wireHead, request.body);
         return reply(connection, head, () => {
           exchange.end();
           giveBack(key, connection, head);
@@ -185,15 +188,6 @@ function reply(connection: Connection, head: ResponseHead, release: () => void):
       release();
     },
   };
-}
-
-const encoder = new TextEncoder();
-
-function encode(request: HttpRequest): Uint8Array {
-  const body = request.body;
-  const length = body === undefined ? "" : `Content-Length: ${body.length}\r\n`;
-  const head = encoder.encode(`${request.head}${length}\r\n`);
-  return body === undefined ? head : joined([head, body], head.length + body.length);
 }
 
 function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array {

@@ -27,10 +27,11 @@ export class ConnectionLost extends Error {
 export interface Connection {
   /**
    * Writes a request and resolves with the head of its final reply.
+   * @param head request line and header lines, the empty line included; ASCII
    * @throws {ConnectionLost} when the peer closes first
    * @throws {GatewayError} `upstream_protocol` on a malformed head
    */
-  readonly exchange: (request: Uint8Array) => Promise<ResponseHead>;
+  readonly exchange: (head: string, body: Uint8Array) => Promise<ResponseHead>;
   /** The next piece of the body, valid until the next call; `undefined` at its end. */
   readonly next: () => Promise<Uint8Array | undefined>;
   /**
@@ -47,9 +48,13 @@ export interface Connection {
 }
 
 const READ_BYTES = 64 * 1024;
+const WRITE_BYTES = 8 * 1024;
+
+const encoder = new TextEncoder();
 
 export function createConnection(socket: Deno.Conn): Connection {
   const buffer = new Uint8Array(READ_BYTES);
+  const output = new Uint8Array(WRITE_BYTES);
   let start = 0;
   let end = 0;
   let pending: Promise<number | null> | undefined;
@@ -85,10 +90,11 @@ export function createConnection(socket: Deno.Conn): Connection {
     }
   }
 
-  async function exchange(request: Uint8Array): Promise<ResponseHead> {
+  async function exchange(head: string, requestBody: Uint8Array): Promise<ResponseHead> {
     idle = false;
     answered = false;
     keepAlive = false;
+    const request = onWire(head, requestBody);
     try {
       for (let sent = 0; sent < request.length;) {
         sent += await socket.write(sent === 0 ? request : request.subarray(sent));
@@ -107,6 +113,15 @@ export function createConnection(socket: Deno.Conn): Connection {
       if (head.status === 101) break;
     }
     throw new GatewayError("upstream_protocol", MALFORMED);
+  }
+
+  /** Head and body as one piece, so that they leave in one packet where they fit. */
+  function onWire(head: string, requestBody: Uint8Array): Uint8Array {
+    const length = head.length + requestBody.length;
+    const target = length <= output.length ? output : new Uint8Array(length);
+    encoder.encodeInto(head, target);
+    target.set(requestBody, head.length);
+    return target.subarray(0, length);
   }
 
   async function readHead(): Promise<ResponseHead> {

@@ -1,0 +1,62 @@
+/**
+ * Timers for deadlines: cheap to set and to cancel, late by up to `TICK_MS`.
+ *
+ * Every request has three deadlines that almost never run out. A timer of the runtime for each
+ * costs more than relaying the headers does; here they are entries of a set, and one interval
+ * looks at them.
+ *
+ * @module
+ */
+export interface Timer {
+  readonly cancel: () => void;
+}
+
+export interface Timers {
+  /** Calls `fire` once, `delayMs` from now or up to `TICK_MS` later, unless cancelled first. */
+  readonly after: (delayMs: number, fire: () => void) => Timer;
+}
+
+export const TICK_MS = 25;
+
+/** @param monotonic the clock for durations, in milliseconds */
+export function createTimers(monotonic: () => number): Timers {
+  /** Entries by the tick at which they are due. */
+  const due = new Map<number, Set<() => void>>();
+  let interval: ReturnType<typeof setInterval> | undefined;
+  let lastTick = 0;
+
+  function tick(): void {
+    const now = Math.floor(monotonic() / TICK_MS);
+    for (; lastTick <= now; lastTick++) {
+      const entries = due.get(lastTick);
+      if (entries === undefined) continue;
+      due.delete(lastTick);
+      for (const fire of entries) fire();
+    }
+    if (due.size > 0) return;
+    clearInterval(interval);
+    interval = undefined;
+  }
+
+  return {
+    after(delayMs, fire) {
+      const nowMs = monotonic();
+      if (interval === undefined) {
+        lastTick = Math.floor(nowMs / TICK_MS);
+        interval = setInterval(tick, TICK_MS);
+      }
+      // Rounded up: never early. Ticks that are past are not looked at again.
+      const at = Math.max(Math.ceil((nowMs + delayMs) / TICK_MS), lastTick);
+      let entries = due.get(at);
+      if (entries === undefined) due.set(at, entries = new Set());
+      const own = () => fire();
+      entries.add(own);
+      return {
+        cancel() {
+          entries.delete(own);
+          if (entries.size === 0 && due.get(at) === entries) due.delete(at);
+        },
+      };
+    },
+  };
+}
