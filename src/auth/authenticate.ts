@@ -39,18 +39,18 @@ export function createAuthenticate(
     if (authorization.length > LIMITS.tokenBytes + "bearer ".length) {
       throw invalidToken("Credential too long");
     }
-    // Two headers arrive joined by a comma, which no bearer token contains.
-    if (authorization.includes(",")) {
-      throw new GatewayError("invalid_request", "More than one Authorization header");
-    }
-    const token = BEARER.exec(authorization)?.[1];
-    if (token === undefined) throw invalidToken("Not a bearer token");
-    return deps.cache.find(token) ?? verified(deps, token);
+    return deps.cache.find(authorization) ?? verified(deps, authorization);
   };
 }
 
-async function verified(deps: AuthenticateDeps, token: string): Promise<Principal> {
+async function verified(deps: AuthenticateDeps, authorization: string): Promise<Principal> {
+  // Two headers arrive joined by a comma, which no bearer token contains.
+  if (authorization.includes(",")) {
+    throw new GatewayError("invalid_request", "More than one Authorization header");
+  }
+  const token = BEARER.exec(authorization)?.[1];
+  if (token === undefined) throw invalidToken("Not a bearer token");
   const principal = await deps.verifyToken(token);
-  deps.cache.keep(token, principal);
+  deps.cache.keep(authorization, principal);
   return principal;
 }

@@ -54,12 +54,10 @@ export interface Inbound {
 /** Prepares a request for an upstream server. */
 export function outbound(message: ClientMessage, upstreamId: number): Outbound {
   const upstream = encoder.encode(String(upstreamId));
-  const edits: Edit[] = [at(findMember(message.bytes, message.members, ID)!, upstream)];
+  const id = at(findMember(message.bytes, message.members, ID)!, upstream);
   const token = progressTokenOf(message);
-  if (token !== undefined) edits.push(at(token, upstream));
-  edits.sort((a, b) => a.start - b.start);
   return {
-    body: edited(message.bytes, edits),
+    body: edited(message.bytes, inOrder(id, token && at(token, upstream))),
     ids: {
       upstream,
       client: message.id,
@@ -102,9 +100,8 @@ export function inbound(bytes: Uint8Array, request: ClientMessage, ids: RelayIds
   if (found.error !== undefined && !isRpcError(bytes, found.error)) {
     throw broken("an error without code and message");
   }
-  const edits: Edit[] = [at(found.id, ids.client)];
-  if (found.result !== undefined) edits.push(...resultEdits(bytes, found.result, request, ids));
-  edits.sort((a, b) => a.start - b.start);
+  const idEdit = at(found.id, ids.client);
+  const edits = inOrder(idEdit, found.result && resultEdit(bytes, found.result, request, ids));
   const isError = found.error !== undefined;
   return { message: edited(bytes, edits), isFinal: true, isError, hasLineBreaks };
 }
@@ -183,19 +180,16 @@ function notification(
   return edit === undefined ? bytes : edited(bytes, [edit]);
 }
 
-function resultEdits(
+function resultEdit(
   bytes: Uint8Array,
   result: Member,
   request: ClientMessage,
   ids: RelayIds,
-): readonly Edit[] {
-  if (request.method === "subscriptions/listen") {
-    const edit = subscriptionEdit(bytes, result, ids);
-    return edit === undefined ? [] : [edit];
-  }
-  if (request.method !== "server/discover") return [];
+): Edit | undefined {
+  if (request.method === "subscriptions/listen") return subscriptionEdit(bytes, result, ids);
+  if (request.method !== "server/discover") return undefined;
   const versions = within(bytes, result, SUPPORTED_VERSIONS);
-  return versions === undefined ? [] : [at(versions, SERVED)];
+  return versions && at(versions, SERVED);
 }
 
 /** Every message of a subscription names it by the id of the request that opened it. */
@@ -248,6 +242,11 @@ function within(bytes: Uint8Array, holder: Member, name: Name): Member | undefin
 
 function hasProgressToken(meta: unknown): boolean {
   return isObject(meta) && meta.progressToken !== undefined;
+}
+
+function inOrder(edit: Edit, other: Edit | undefined): readonly Edit[] {
+  if (other === undefined) return [edit];
+  return edit.start < other.start ? [edit, other] : [other, edit];
 }
 
 function at(member: Member, value: Uint8Array): Edit {

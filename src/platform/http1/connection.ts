@@ -69,6 +69,15 @@ export function createConnection(socket: Deno.Conn): Connection {
 
   /** Reads more bytes behind `end`; false at the end of the connection. */
   async function fill(): Promise<boolean> {
+    try {
+      return took(await read());
+    } catch (cause) {
+      pending = undefined;
+      throw cause instanceof GatewayError || cause === reason ? cause : lost(cause);
+    }
+  }
+
+  function read(): Promise<number | null> {
     if (start === end) start = end = 0;
     if (end === buffer.length) {
       if (start === 0) throw new GatewayError("upstream_protocol", TOO_LONG);
@@ -76,18 +85,16 @@ export function createConnection(socket: Deno.Conn): Connection {
       end -= start;
       start = 0;
     }
-    try {
-      const count = await (pending ?? socket.read(buffer.subarray(end)));
-      pending = undefined;
-      if (closed) throw lost();
-      if (count === null) return false;
-      end += count;
-      answered = true;
-      return true;
-    } catch (cause) {
-      pending = undefined;
-      throw lost(cause);
-    }
+    return pending ?? socket.read(end === 0 ? buffer : buffer.subarray(end));
+  }
+
+  function took(count: number | null): boolean {
+    pending = undefined;
+    if (closed) throw lost();
+    if (count === null) return false;
+    end += count;
+    answered = true;
+    return true;
   }
 
   async function exchange(head: string, requestBody: Uint8Array): Promise<ResponseHead> {

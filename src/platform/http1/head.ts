@@ -27,7 +27,6 @@ export type Framing =
 
 const latin1 = new TextDecoder("latin1");
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: .*)?$/;
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** The end of the head (the index after the empty line), or -1 when it is not complete yet. */
 export function headEnd(buffer: Uint8Array, start: number, end: number): number {
@@ -42,28 +41,40 @@ export function headEnd(buffer: Uint8Array, start: number, end: number): number 
 
 /** @throws {GatewayError} `upstream_protocol` when the head is not well-formed HTTP/1.x */
 export function parseHead(bytes: Uint8Array): ResponseHead {
-  const lines = latin1.decode(bytes).split("\n");
-  const status = STATUS_LINE.exec(lines[0]!.replace(/\r$/, ""));
+  const text = latin1.decode(bytes);
+  let lineEnd = text.indexOf("\n");
+  const status = STATUS_LINE.exec(withoutCr(text, 0, lineEnd));
   if (!status) throw broken("status line");
-  if (lines.length - 3 > LIMITS.upstreamHeaderLines) throw broken("number of headers");
   const headers = new Map<string, string>();
-  for (let i = 1; i < lines.length; i++) {
-    const line = lines[i]!.endsWith("\r") ? lines[i]!.slice(0, -1) : lines[i]!;
-    if (line === "") continue;
-    const colon = line.indexOf(":");
-    const name = line.slice(0, colon);
-    if (colon < 1 || !TOKEN.test(name)) throw broken("header name");
-    const value = line.slice(colon + 1).trim();
-    if (value.includes("\r") || value.includes("\0")) throw broken("header value");
-    const key = name.toLowerCase();
-    const earlier = headers.get(key);
-    headers.set(key, earlier === undefined ? value : `${earlier}, ${value}`);
+  let lines = 0;
+  for (let start = lineEnd + 1; start < text.length; start = lineEnd + 1) {
+    lineEnd = text.indexOf("\n", start);
+    const line = withoutCr(text, start, lineEnd);
+    if (line === "") break;
+    if (++lines > LIMITS.upstreamHeaderLines) throw broken("number of headers");
+    addHeader(headers, line);
   }
   const code = Number(status[2]);
   const framing = framingOf(code, headers);
   const connection = headers.get("connection")?.toLowerCase() ?? "";
   const persistent = status[1] === "1" ? !connection.includes("close") : false;
   return { status: code, headers, framing, keepAlive: persistent && framing.kind !== "close" };
+}
+
+function withoutCr(text: string, start: number, end: number): string {
+  return text.slice(start, text.charCodeAt(end - 1) === 0x0d ? end - 1 : end);
+}
+
+function addHeader(headers: Map<string, string>, line: string): void {
+  const colon = line.indexOf(":");
+  const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
+  // A space before the colon, or at the start of a folded line, hides a header from one reader
+  // and shows it to another.
+  if (name === "" || name.includes(" ") || name.includes("\t")) throw broken("header name");
+  const value = line.slice(colon + 1).trim();
+  if (value.includes("\r") || value.includes("\0")) throw broken("header value");
+  const earlier = headers.get(name);
+  headers.set(name, earlier === undefined ? value : `${earlier}, ${value}`);
 }
 
 function framingOf(status: number, headers: ReadonlyMap<string, string>): Framing {
