@@ -15,7 +15,7 @@ import { createHealth } from "./http/health.ts";
 import { createOriginGuard } from "./http/origin_guard.ts";
 import { createSseWriter } from "./http/sse_writer.ts";
 import { createStreamable } from "./http/streamable.ts";
-import { type CallContext, createDispatch } from "./mcp/dispatch.ts";
+import { type CallContext, ClientLeft, createDispatch } from "./mcp/dispatch.ts";
 import { createEraProbe } from "./mcp/era_probe.ts";
 import { SERVED_REVISIONS } from "./mcp/revisions/revision.ts";
 import { createByteBudget } from "./platform/byte_budget.ts";
@@ -116,7 +116,8 @@ function correlationIds(): () => string {
 }
 
 function logFailure(log: Log, call: CallContext, error: unknown): void {
-  log.warning("An upstream call failed", {
+  const level = error instanceof ClientLeft ? "debug" : "warning";
+  log[level]("An upstream call failed", {
     correlationId: call.correlationId,
     server: call.server.slug,
     method: call.message.method,

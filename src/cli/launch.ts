@@ -12,7 +12,10 @@ import { configFrom, parseOptions, UsageError } from "./args.ts";
 import { main } from "./cli.ts";
 import { permissionFlags } from "./permissions.ts";
 
-const FORWARDED = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+/** A terminal sends SIGINT to the gateway itself: forwarded as well, it would count as a second. */
+const FORWARDED: readonly Deno.Signal[] = Deno.stdin.isTerminal()
+  ? ["SIGTERM"]
+  : ["SIGTERM", "SIGINT"];
 
 async function launch(args: readonly string[]): Promise<number> {
   const isServe = args[0] === undefined || args[0] === "serve" || args[0].startsWith("-");
@@ -34,8 +37,9 @@ async function launch(args: readonly string[]): Promise<number> {
     stdout: "inherit",
     stderr: "inherit",
   }).spawn();
-  for (const signal of FORWARDED) {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(signal, () => {
+      if (!FORWARDED.includes(signal)) return;
       try {
         child.kill(signal);
       } catch {

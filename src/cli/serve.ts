@@ -36,31 +36,53 @@ export async function serve(args: readonly string[]): Promise<number> {
 }
 
 function listen(config: Config, clock: Clock, log: Log, jwtSecret: string) {
-  let app: App | undefined;
-  const server = Deno.serve({
-    hostname: config.host,
-    port: config.port,
-    onListen: () => {},
-    onError(error) {
-      log.error("A handler failed", { error });
-      return new Response(null, { status: 500 });
-    },
-  }, (request) => app!.fetch(request));
+  const server = bind(config, log, (request) => app.fetch(request));
   const { hostname, port } = server.addr as Deno.NetAddr;
   const listener = { hostname: config.host, port, secure: false };
-  app = createApp(config, { clock, log, listener, jwtSecret });
+  const app = createApp(config, { clock, log, listener, jwtSecret });
   const name = hostname.includes(":") ? `[${hostname}]` : hostname;
   return { server, app, url: `http://${name}:${port}` };
 }
 
+/** @throws {Error} naming the setting when the address cannot be listened on */
+function bind(config: Config, log: Log, handler: App["fetch"]): Deno.HttpServer {
+  try {
+    return Deno.serve({
+      hostname: config.host,
+      port: config.port,
+      onListen: () => {},
+      onError(error) {
+        log.error("A handler failed", { error });
+        return new Response(null, { status: 500 });
+      },
+    }, handler);
+  } catch (cause) {
+    const address = `${config.host}:${config.port}`;
+    const hint = cause instanceof Deno.errors.AddrInUse
+      ? "PORT is in use; choose another with --port, or 0 for a free one"
+      : `${(cause as Error).message}; check HOST and PORT`;
+    throw new Error(`Cannot listen on ${address}: ${hint}`, { cause });
+  }
+}
+
+/**
+ * Ctrl-C reaches every process of the terminal's group, and some of them pass it on: what comes
+ * this soon after is the same Ctrl-C.
+ */
+const SAME_INTERRUPT_MS = 300;
+
 /** Resolves with the first signal; a second one ends the process at once. */
 function signals(log: Log): Promise<string> {
   return new Promise((resolve) => {
-    let isStopping = false;
+    let firstMs: number | undefined;
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       Deno.addSignalListener(signal, () => {
-        if (isStopping) Deno.exit(1);
-        isStopping = true;
+        const nowMs = performance.now();
+        if (firstMs !== undefined) {
+          if (signal === "SIGINT" && nowMs - firstMs < SAME_INTERRUPT_MS) return;
+          Deno.exit(1);
+        }
+        firstMs = nowMs;
         log.info("Stopping", { signal });
         resolve(signal);
       });

@@ -127,14 +127,19 @@ async function refuseVerb(
   return response;
 }
 
-async function postMcp(deps: EdgeDeps, visit: Visit): Promise<Response> {
+function postMcp(deps: EdgeDeps, visit: Visit): Promise<Response> {
+  const principal = deps.authenticate(visit.head.headers.get("authorization"));
+  return principal instanceof Promise
+    ? principal.then((known) => postMcpAs(deps, visit, known))
+    : postMcpAs(deps, visit, principal);
+}
+
+function postMcpAs(deps: EdgeDeps, visit: Visit, principal: Principal): Promise<Response> {
   const { c, head, correlationId } = visit;
-  const identified = deps.authenticate(head.headers.get("authorization"));
-  const principal = identified instanceof Promise ? await identified : identified;
   const server = deps.findServer(c.req.param("server") ?? "", principal);
   // One answer for "absent" and "not yours".
   if (!server) throw new GatewayError("not_found", "There is no MCP server at this URL");
-  return await deps.streamable.post({ request: c.req.raw, head, principal, server, correlationId });
+  return deps.streamable.post({ request: c.req.raw, head, principal, server, correlationId });
 }
 
 function metadataReply(deps: EdgeDeps, { c, head }: Visit): Response {

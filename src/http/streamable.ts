@@ -9,7 +9,13 @@ import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { UpstreamServer } from "../domain/server.ts";
-import { type CallContext, type Dispatch, Draining, type Reply } from "../mcp/dispatch.ts";
+import {
+  type CallContext,
+  ClientLeft,
+  type Dispatch,
+  Draining,
+  type Reply,
+} from "../mcp/dispatch.ts";
 import { onOneLine } from "../mcp/edit.ts";
 import { type ClientMessage, decodeClientMessage } from "../mcp/message.ts";
 import type { MirrorHeaders } from "../mcp/revisions/stateless_era.ts";
@@ -87,29 +93,21 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
       abort: new AbortController(),
     };
     running.add(call);
-    const reply = deps.dispatch(call);
     try {
-      return await respond(call, reply, form);
+      const pending = deps.dispatch(call);
+      if (form === "json" && message.method !== "subscriptions/listen") {
+        watchClient(call);
+        return whole(call, await lastOf(await pending));
+      }
+      const reply = await settledWithin(deps.timers, pending, call);
+      if (reply === undefined) return stream(call, lateBatches(call, pending));
+      if (reply.kind === "stream") return stream(call, reply.next);
+      const isPlain = reply.kind !== "message" || reply.status !== 200 || form === "auto";
+      return isPlain ? whole(call, reply) : stream(call, batchesOf(reply));
     } catch (error) {
       running.delete(call);
       throw withId(error, message, correlationId);
     }
-  }
-
-  async function respond(
-    call: Call,
-    pending: Promise<Reply>,
-    form: ReplyForm,
-  ): Promise<Response> {
-    if (form === "json" && call.message.method !== "subscriptions/listen") {
-      watchClient(call);
-      return whole(call, await lastOf(await pending));
-    }
-    const reply = await settledWithin(deps.timers, pending, call);
-    if (reply === undefined) return stream(call, lateBatches(call, pending));
-    if (reply.kind === "stream") return stream(call, reply.next);
-    const isPlain = reply.kind !== "message" || reply.status !== 200 || form === "auto";
-    return isPlain ? whole(call, reply) : stream(call, batchesOf(reply));
   }
 
   function whole(call: Call, reply: Exclude<Reply, { kind: "stream" }>): Response {
@@ -132,7 +130,7 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
     };
     const body = deps.sse.body(pull, () => {
       running.delete(call);
-      call.abort.abort(clientLeft());
+      call.abort.abort(new ClientLeft());
     });
     return new Response(body, { status: 200, headers: SSE_HEADERS });
   }
@@ -214,7 +212,7 @@ const NEXT_READ_BYTES = 1024;
 const HEAD_BYTES_MARGIN = 16;
 
 function watchClient(call: Call): void {
-  call.request.signal.addEventListener("abort", () => call.abort.abort(clientLeft()));
+  call.request.signal.addEventListener("abort", () => call.abort.abort(new ClientLeft()));
 }
 
 /** The reply, or `undefined` when it does not come while it may still be plain JSON. */
@@ -295,8 +293,4 @@ export class CallFailed extends Error {
 
 function withId(error: unknown, message: ClientMessage, correlationId: string): CallFailed {
   return new CallFailed(error, rpcProblem(error, correlationId, message.id));
-}
-
-function clientLeft(): GatewayError {
-  return new GatewayError("outcome_unknown", "The client closed the connection");
 }

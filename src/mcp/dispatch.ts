@@ -12,6 +12,7 @@ import { LIMITS } from "../domain/limits.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
+import { DialError } from "../platform/dial.ts";
 import { ConnectionLost } from "../platform/http1/connection.ts";
 import {
   type McpClient,
@@ -21,14 +22,14 @@ import {
 } from "../upstream/mcp_client.ts";
 import { onOneLine } from "./edit.ts";
 import type { EraProbe } from "./era_probe.ts";
-import { type ClientMessage, INVALID_REQUEST } from "./message.ts";
+import { type ClientMessage, INVALID_REQUEST, NULL_ID } from "./message.ts";
 import { type Inbound, inbound, outbound, type RelayIds, withUnknownId } from "./relay.ts";
 import {
   checkStateless,
   META_SUBSCRIPTION_ID,
   type MirrorHeaders,
   nameHeaderOf,
-  unsupportedVersion,
+  UNSUPPORTED_VERSION,
 } from "./revisions/stateless_era.ts";
 import { failureResponse } from "./rpc_error.ts";
 
@@ -63,13 +64,17 @@ export interface DispatchOptions {
   readonly toolMsMax: number;
 }
 
+/**
+ * Refusals that need no upstream server are thrown at once; what is returned rejects only with a
+ * `ProtocolError`, or a `GatewayError` where a notification could not be passed on.
+ */
 export type Dispatch = (call: CallContext) => Promise<Reply>;
 
 export function createDispatch(deps: DispatchDeps, options: DispatchOptions): Dispatch {
   // Unique among the open calls of this process; a number stays small on the wire.
   let lastId = 0;
 
-  async function dispatch(call: CallContext): Promise<Reply> {
+  function dispatch(call: CallContext): Promise<Reply> {
     const { message, principal } = call;
     if (message.kind === "response") {
       throw new ProtocolError(INVALID_REQUEST, 400, "A client of this revision sends no responses");
@@ -81,50 +86,52 @@ export function createDispatch(deps: DispatchDeps, options: DispatchOptions): Di
     if (deps.budget.isSpent()) {
       throw new GatewayError("unavailable", "The gateway is out of memory");
     }
-    if (message.kind === "notification") return await relayNotification(call);
-    try {
-      return await relayRequest(call);
-    } catch (error) {
-      if (error instanceof ProtocolError) throw error;
-      return { kind: "message", status: 200, body: failure(call, error) };
-    }
+    return message.kind === "notification" ? relayNotification(call) : relayRequest(call);
   }
 
   async function relayRequest(call: CallContext): Promise<Reply> {
-    if (deps.eras.knownEraOf(call.server) !== "stateless") await requireStateless(call.server);
-    const { body, ids } = outbound(call.message, ++lastId);
-    const reply = await send(call, body);
+    let reply: UpstreamReply | undefined;
+    let isSent = false;
     try {
-      return reply.isStream
-        ? await answerFromStream(call, reply, ids)
-        : await answerFromBody(call, reply, ids);
-    } catch (error) {
+      if (deps.eras.knownEraOf(call.server) !== "stateless") await requireStateless(call.server);
+      const { body, ids } = outbound(call.message, ++lastId);
+      isSent = true;
+      reply = await deps.client.send(call.server, upstreamRequest(call, body, options));
+      if (reply.isStream) return await answerFromStream(call, reply, ids);
+      const answer = answerFromBody(call, reply, ids);
       reply.close();
-      throw error;
+      return answer;
+    } catch (error) {
+      reply?.close();
+      if (error instanceof ProtocolError) throw error;
+      // The server may have been replaced by one of the other era.
+      if (error instanceof UpstreamStatusError) deps.eras.forget(call.server);
+      return { kind: "message", status: 200, body: failure(call, error, isSent) };
     }
   }
 
   async function relayNotification(call: CallContext): Promise<Reply> {
     await requireStateless(call.server);
-    const reply = await send(call, call.message.bytes);
-    const body = await reply.next();
-    reply.close();
-    if (reply.status < 300 || body === undefined) return { kind: "accepted" };
-    return { kind: "message", status: reply.status, body };
+    const { message } = call;
+    const reply = await deps.client.send(
+      call.server,
+      upstreamRequest(call, message.bytes, options),
+    );
+    try {
+      if (reply.status < 300) return { kind: "accepted" };
+      const body = reply.take();
+      const error = body && withUnknownId(body, NULL_ID)?.message;
+      if (error === undefined) throw new UpstreamStatusError(reply.status);
+      return { kind: "message", status: reply.status, body: error };
+    } finally {
+      reply.close();
+    }
   }
 
   async function requireStateless(server: UpstreamServer): Promise<void> {
-    if (await deps.eras.eraOf(server) !== "stateless") throw unsupportedVersion(undefined);
-  }
-
-  async function send(call: CallContext, body: Uint8Array): Promise<UpstreamReply> {
-    try {
-      return await deps.client.send(call.server, upstreamRequest(call, body, options));
-    } catch (error) {
-      // The server may have been replaced by one of the other era.
-      if (error instanceof UpstreamStatusError) deps.eras.forget(call.server);
-      throw error;
-    }
+    if (await deps.eras.eraOf(server) === "stateless") return;
+    const text = "The upstream server speaks older revisions only, which are not bridged yet";
+    throw new ProtocolError(UNSUPPORTED_VERSION, 400, text, { supported: [] });
   }
 
   async function answerFromStream(
@@ -158,7 +165,7 @@ export function createDispatch(deps: DispatchDeps, options: DispatchOptions): Di
         }
       } catch (error) {
         ended = true;
-        batch.push(failure(call, error));
+        batch.push(failure(call, error, true));
       }
       ready = undefined;
       if (ended) reply.close();
@@ -166,16 +173,25 @@ export function createDispatch(deps: DispatchDeps, options: DispatchOptions): Di
     };
   }
 
-  function failure(call: CallContext, error: unknown): Uint8Array {
+  /** @param isSent whether the upstream server may have seen the request */
+  function failure(call: CallContext, error: unknown, isSent: boolean): Uint8Array {
     if (error instanceof Draining && call.message.method === "subscriptions/listen") {
       return subscriptionEnd(call.message.id);
     }
-    const shown = explained(error, call.message.method);
+    const isSafe = !isSent || error instanceof DialError || IDEMPOTENT.has(call.message.method);
+    const shown = explained(error, isSafe);
     deps.failed(call, error);
     return failureResponse(call.message.id, call.message.method, shown, call.correlationId);
   }
 
   return dispatch;
+}
+
+/** The reason with which a call is aborted when its client closes the connection. */
+export class ClientLeft extends GatewayError {
+  constructor() {
+    super("outcome_unknown", "The client closed the connection");
+  }
 }
 
 /** The reason with which calls are aborted when the gateway stops. */
@@ -195,16 +211,12 @@ export class InsufficientScope extends GatewayError {
   }
 }
 
-async function answerFromBody(
-  call: CallContext,
-  reply: UpstreamReply,
-  ids: RelayIds,
-): Promise<Reply> {
-  const bytes = await reply.next();
+function answerFromBody(call: CallContext, reply: UpstreamReply, ids: RelayIds): Reply {
+  const bytes = reply.take();
   if (bytes === undefined) {
     throw new GatewayError("upstream_protocol", "The upstream server sent an empty answer");
   }
-  const answer = (reply.status >= 400 ? withUnknownId(bytes, ids) : undefined) ??
+  const answer = (reply.status >= 400 ? withUnknownId(bytes, ids.client) : undefined) ??
     inbound(bytes, call.message, ids);
   if (!answer.isFinal) {
     throw new GatewayError("upstream_protocol", "The upstream server did not answer the request");
@@ -295,20 +307,19 @@ function mirrorHeaders({ headers, message }: CallContext): string {
   return lines;
 }
 
-/** What the caller is told: for a call whose answer was lost, that its outcome is not known. */
-function explained(error: unknown, method: string): unknown {
-  const isLost = error instanceof ConnectionLost;
-  if (IDEMPOTENT.has(method)) {
-    if (!isLost) return error;
+/**
+ * What the caller is told.
+ * @param isSafe whether nothing can have been carried out, or carrying it out twice does no harm
+ */
+function explained(error: unknown, isSafe: boolean): unknown {
+  if (error instanceof ConnectionLost) {
     const text = "The connection to the upstream server was lost";
-    return new GatewayError("upstream_unavailable", text);
-  }
-  if (isLost) {
-    const text = "The connection to the upstream server was lost before it answered";
-    return new GatewayError("outcome_unknown", `${text}: ${UNKNOWN}`);
+    return isSafe
+      ? new GatewayError("upstream_unavailable", text)
+      : new GatewayError("outcome_unknown", `${text} before it answered: ${UNKNOWN}`);
   }
   const isTimeout = error instanceof GatewayError && error.code === "upstream_timeout";
-  if (!isTimeout) return error;
+  if (isSafe || !isTimeout) return error;
   return new GatewayError("upstream_timeout", `${error.message}: ${UNKNOWN}`);
 }
 

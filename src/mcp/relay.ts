@@ -110,7 +110,7 @@ export function inbound(bytes: Uint8Array, request: ClientMessage, ids: RelayIds
  * The error that an upstream server answered with a 4xx before it knew the id. Elsewhere an answer
  * without our id is refused; here the status says that it can only mean this request.
  */
-export function withUnknownId(bytes: Uint8Array, ids: RelayIds): Inbound | undefined {
+export function withUnknownId(bytes: Uint8Array, clientId: Uint8Array): Inbound | undefined {
   const scan = scanUpstream(bytes);
   const found = sortMembers(bytes, scan.members);
   if (found.error === undefined || found.result !== undefined) return undefined;
@@ -118,8 +118,8 @@ export function withUnknownId(bytes: Uint8Array, ids: RelayIds): Inbound | undef
   if (found.id !== undefined && !equal(bytes, found.id, NULL)) return undefined;
   const first = bytes.indexOf(0x7b) + 1;
   const edit = found.id === undefined
-    ? { start: first, end: first, value: encoder.encode(`"id":${decoder.decode(ids.client)},`) }
-    : at(found.id, ids.client);
+    ? { start: first, end: first, value: encoder.encode(`"id":${decoder.decode(clientId)},`) }
+    : at(found.id, clientId);
   const { hasLineBreaks } = scan;
   return { message: edited(bytes, [edit]), isFinal: true, isError: true, hasLineBreaks };
 }

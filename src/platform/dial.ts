@@ -23,9 +23,13 @@ export interface DialOptions {
   readonly checkAddress: (address: string) => void;
 }
 
+/** There is no connection: whatever was to be sent on it was not sent. */
+export class DialError extends GatewayError {}
+
 /**
- * @throws {GatewayError} `upstream_timeout` after `timeoutMs`; `upstream_unavailable` when the name
- *   does not resolve, nothing listens, or the handshake fails; `refused` when the address is.
+ * @throws {DialError} `upstream_timeout` after `timeoutMs`; `upstream_unavailable` when the name
+ *   does not resolve, nothing listens, or the handshake fails
+ * @throws what `checkAddress` throws
  */
 export async function dial(target: DialTarget, options: DialOptions): Promise<Deno.Conn> {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -36,7 +40,7 @@ export async function dial(target: DialTarget, options: DialOptions): Promise<De
       timedOut = true;
       opened.current?.close();
       reject(
-        new GatewayError("upstream_timeout", "The upstream server could not be reached in time"),
+        new DialError("upstream_timeout", "The upstream server could not be reached in time"),
       );
     }, options.timeoutMs);
   });
@@ -44,7 +48,7 @@ export async function dial(target: DialTarget, options: DialOptions): Promise<De
     return await Promise.race([connect(target, options, opened, () => timedOut), timeout]);
   } catch (cause) {
     if (cause instanceof GatewayError) throw cause;
-    throw new GatewayError("upstream_unavailable", "The upstream server could not be reached", {
+    throw new DialError("upstream_unavailable", "The upstream server could not be reached", {
       cause,
     });
   } finally {

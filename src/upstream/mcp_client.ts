@@ -34,9 +34,9 @@ export interface UpstreamReply {
   readonly status: number;
   /** True for an event stream, false for a single JSON body, `undefined` for no content. */
   readonly isStream: boolean | undefined;
-  /** The next message, a buffer of its own; `undefined` at the end. */
+  /** The next message; `undefined` at the end. One of a stream is a buffer of its own. */
   readonly next: () => Promise<Uint8Array | undefined>;
-  /** A message that has arrived already, or `undefined`. */
+  /** A message that has arrived already, or `undefined`. A single body is valid until `close`. */
   readonly take: () => Uint8Array | undefined;
   /** The answer is known: nothing more is wanted. Keeps the connection when that is possible. */
   readonly close: () => void;
@@ -101,17 +101,21 @@ export function createMcpClient(
       totalMs: request.totalMs,
       expired: (spanMs) => request.abort.abort(timedOut(spanMs)),
     });
+    let reply: HttpReply | undefined;
     try {
-      let reply = await post(server, request, server.url);
+      reply = await post(server, request, server.url);
       if (reply.status === 307 || reply.status === 308) {
         const location = redirectTarget(server.url, reply);
         reply.release();
         if (location !== undefined) reply = await post(server, request, location);
       }
       deadline.touch();
-      return await opened(reply, { max: options.messageBytesMax, deadline, budget: deps.budget });
+      const exchange = { max: options.messageBytesMax, deadline, budget: deps.budget };
+      const answer = opened(reply, exchange);
+      return answer instanceof Promise ? await answer : answer;
     } catch (error) {
       deadline.end();
+      reply?.release();
       throw request.abort.signal.aborted ? request.abort.signal.reason : error;
     }
   }
@@ -140,21 +144,20 @@ interface Exchange {
 }
 
 /** @throws {GatewayError} when status and content type promise no messages */
-async function opened(reply: HttpReply, exchange: Exchange): Promise<UpstreamReply> {
-  try {
-    const type = reply.headers.get("content-type")?.split(";", 1)[0]!.trim().toLowerCase();
-    if (reply.status === 401 || reply.status === 407) throw refusedCredentials();
-    if (type === "text/event-stream" && reply.status === 200) return stream(reply, exchange);
-    if (type === "application/json" && (reply.status < 300 || reply.status >= 400)) {
-      return await single(reply, exchange);
-    }
-    if (reply.status === 202 || reply.status === 204) return empty(reply, exchange);
-    throw unusable(reply.status, type);
-  } catch (error) {
-    exchange.deadline.end();
-    reply.release();
-    throw error;
+function opened(reply: HttpReply, exchange: Exchange): UpstreamReply | Promise<UpstreamReply> {
+  const type = mediaType(reply.headers.get("content-type"));
+  if (reply.status === 401 || reply.status === 407) throw refusedCredentials();
+  if (type === "text/event-stream" && reply.status === 200) return stream(reply, exchange);
+  if (type === "application/json" && (reply.status < 300 || reply.status >= 400)) {
+    return single(reply, exchange);
   }
+  if (reply.status === 202 || reply.status === 204) return empty(reply, exchange);
+  throw unusable(reply.status, type);
+}
+
+function mediaType(contentType: string | undefined): string | undefined {
+  if (contentType === undefined || contentType === "application/json") return contentType;
+  return contentType.split(";", 1)[0]!.trim().toLowerCase();
 }
 
 function empty(reply: HttpReply, { deadline }: Exchange): UpstreamReply {
@@ -165,25 +168,35 @@ function empty(reply: HttpReply, { deadline }: Exchange): UpstreamReply {
   return { status, isStream: undefined, next: () => Promise.resolve(undefined), take, close: take };
 }
 
-async function single(reply: HttpReply, exchange: Exchange): Promise<UpstreamReply> {
+function single(reply: HttpReply, exchange: Exchange): UpstreamReply | Promise<UpstreamReply> {
+  const body = reply.whole(exchange.max);
+  return body instanceof Promise ? arriving(reply, exchange, body) : arrived(reply, exchange, body);
+}
+
+async function arriving(
+  reply: HttpReply,
+  exchange: Exchange,
+  body: Promise<Uint8Array>,
+): Promise<UpstreamReply> {
   const announced = Number(reply.headers.get("content-length") ?? 0);
-  const charged = Math.min(announced, exchange.max);
-  exchange.budget.hold(charged);
-  let left: Uint8Array | undefined;
+  exchange.budget.hold(announced);
   try {
-    left = await reply.whole(exchange.max);
+    return arrived(reply, exchange, await body);
   } finally {
-    exchange.budget.release(charged);
+    exchange.budget.release(announced);
   }
-  exchange.deadline.end();
-  reply.release();
+}
+
+function arrived(reply: HttpReply, { deadline }: Exchange, body: Uint8Array): UpstreamReply {
+  deadline.end();
+  let left: Uint8Array | undefined = body.length === 0 ? undefined : body;
   const take = () => {
     const message = left;
     left = undefined;
-    return message?.length === 0 ? undefined : message;
+    return message;
   };
   const next = () => Promise.resolve(take());
-  return { status: reply.status, isStream: false, next, take, close: () => {} };
+  return { status: reply.status, isStream: false, next, take, close: reply.release };
 }
 
 function stream(reply: HttpReply, { max, deadline, budget }: Exchange): UpstreamReply {

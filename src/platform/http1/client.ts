@@ -36,8 +36,11 @@ export interface HttpReply {
   readonly headers: ReadonlyMap<string, string>;
   /** The next piece of the decoded body, valid until the next call; `undefined` at its end. */
   readonly next: () => Promise<Uint8Array | undefined>;
-  /** @throws {GatewayError} `upstream_protocol` when the body is over `max` bytes once decoded */
-  readonly whole: (max: number) => Promise<Uint8Array>;
+  /**
+   * The whole body, valid until `release`.
+   * @throws {GatewayError} `upstream_protocol` when it is over `max` bytes once decoded
+   */
+  readonly whole: (max: number) => Uint8Array | Promise<Uint8Array>;
   /** Gives the connection back, or closes it when the body was not read to its end. */
   readonly release: () => void;
 }
@@ -168,19 +171,11 @@ function reply(connection: Connection, head: ResponseHead, release: () => void):
     status: head.status,
     headers: head.headers,
     next,
-    async whole(max) {
-      if (head.framing.kind === "length" && coding === "identity") {
-        if (head.framing.bytes > max) throw tooLarge();
-        return await connection.whole(head.framing.bytes);
-      }
-      const pieces: Uint8Array[] = [];
-      let bytes = 0;
-      for (let piece = await next(); piece !== undefined; piece = await next()) {
-        bytes += piece.length;
-        if (bytes > max) throw tooLarge();
-        pieces.push(piece.slice());
-      }
-      return joined(pieces, bytes);
+    whole(max) {
+      const { framing } = head;
+      if (framing.kind !== "length" || coding !== "identity") return collected(next, max);
+      if (framing.bytes > max) throw tooLarge();
+      return connection.whole(framing.bytes);
     },
     release() {
       if (released) return;
@@ -188,6 +183,17 @@ function reply(connection: Connection, head: ResponseHead, release: () => void):
       release();
     },
   };
+}
+
+async function collected(next: HttpReply["next"], max: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for (let piece = await next(); piece !== undefined; piece = await next()) {
+    bytes += piece.length;
+    if (bytes > max) throw tooLarge();
+    pieces.push(piece.slice());
+  }
+  return joined(pieces, bytes);
 }
 
 function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array {

@@ -35,10 +35,10 @@ export interface Connection {
   /** The next piece of the body, valid until the next call; `undefined` at its end. */
   readonly next: () => Promise<Uint8Array | undefined>;
   /**
-   * The rest of a body with a known length, read straight into one buffer.
+   * A body with a known length; at once when it has arrived. Valid until `rest` or `close`.
    * @param bytes what the head announced
    */
-  readonly whole: (bytes: number) => Promise<Uint8Array>;
+  readonly whole: (bytes: number) => Uint8Array | Promise<Uint8Array>;
   /** Begins to wait for the next request. `lost` is called once if the peer closes meanwhile. */
   readonly rest: (lost: () => void) => void;
   /** Ends the connection; what is waiting on it fails with `reason`. */
@@ -206,22 +206,29 @@ export function createConnection(socket: Deno.Conn): Connection {
     return line;
   }
 
-  async function whole(bytes: number): Promise<Uint8Array> {
+  function whole(bytes: number): Uint8Array | Promise<Uint8Array> {
+    body = DONE;
+    const arrived = Math.min(bytes, end - start);
+    start += arrived;
+    if (arrived === bytes) return buffer.subarray(start - arrived, start);
     const target = new Uint8Array(bytes);
-    let filled = Math.min(bytes, end - start);
-    target.set(buffer.subarray(start, start + filled));
-    start += filled;
+    target.set(buffer.subarray(start - arrived, start));
+    return readInto(target, arrived);
+  }
+
+  async function readInto(target: Uint8Array, filled: number): Promise<Uint8Array> {
     try {
-      while (filled < bytes) {
+      while (filled < target.length) {
         const count = await socket.read(target.subarray(filled));
         if (closed || count === null) throw lost();
         filled += count;
       }
+      return target;
     } catch (cause) {
+      // Not to be used again, whatever the head said.
+      keepAlive = false;
       throw cause instanceof ConnectionLost ? cause : lost(cause);
     }
-    body = DONE;
-    return target;
   }
 
   function rest(onLost: () => void): void {
