@@ -17,7 +17,10 @@ export interface TokenCache {
   readonly keep: (credential: string, principal: Principal) => void;
 }
 
-export function createTokenCache(clock: Clock, maxEntries = LIMITS.verifiedTokens): TokenCache {
+export function createTokenCache(
+  clock: Clock,
+  maxEntries: number = LIMITS.verifiedTokens,
+): TokenCache {
   const entries = new Map<string, Principal>();
   // The key comes first and has a fixed length, and the digest never leaves this map.
   const key = randomText(32);

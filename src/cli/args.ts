@@ -29,7 +29,8 @@ export function parseOptions(args: readonly string[], options: OptionTable): Val
     const table = { ...COMMON_OPTIONS, ...options };
     return parseArgs({ args: [...args], options: table, strict: true }).values as Values;
   } catch (error) {
-    throw new UsageError((error as Error).message.split(". ")[0]!);
+    // The first sentence; what follows is advice on Node's own syntax.
+    throw new UsageError((error as Error).message.split(/\.\s/)[0]!);
   }
 }
 

@@ -26,7 +26,10 @@ function report(config: Config): readonly string[] {
     `Config file    ${config.configPath ?? "none"}`,
     `Signing key    ${config.jwtSecretKey ? "from JWT_SECRET_KEY" : "in the data directory"}`,
     `Servers        ${config.upstreams.length}`,
-    ...config.upstreams.map((server) => `  ${server.slug}  ${server.visibility}  ${server.url}`),
+    // Path and query may hold a secret that came from a variable.
+    ...config.upstreams.map(({ slug, visibility, url }) =>
+      `  ${slug}  ${visibility}  ${url.origin}`
+    ),
     ...config.notes.map((note) => `Note           ${note}`),
     ...warnings(config).map((warning) => `Warning        ${warning}`),
   ];

@@ -54,16 +54,16 @@ export function duration(bounds: { min: string; max: string }): (text: string) =
   };
 }
 
-const SIZE_UNITS: Readonly<Record<string, number>> = {
-  "": 1,
-  b: 1,
-  kib: 2 ** 10,
-  mib: 2 ** 20,
-  gib: 2 ** 30,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-};
+const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
+  ["", 1],
+  ["b", 1],
+  ["kib", 2 ** 10],
+  ["mib", 2 ** 20],
+  ["gib", 2 ** 30],
+  ["kb", 1e3],
+  ["mb", 1e6],
+  ["gb", 1e9],
+]);
 
 /** `4MiB`, `512KiB`; a bare number is bytes. At least 1 KiB. */
 export function size(bounds: { max: string }): (text: string) => number {
@@ -77,7 +77,7 @@ export function size(bounds: { max: string }): (text: string) => number {
 
 function parseSize(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
-  const unit = SIZE_UNITS[match?.[2]?.toLowerCase() ?? "?"];
+  const unit = SIZE_UNITS.get(match?.[2]?.toLowerCase() ?? "?");
   if (!match || unit === undefined) throw new Error('must be a size such as "4MiB"');
   return Math.round(Number(match[1]) * unit);
 }
@@ -117,7 +117,9 @@ export function text(value: string): string {
 export function origin(value: string): string {
   const trimmed = value.trim().replace(/\/$/, "");
   const url = URL.canParse(trimmed) ? new URL(trimmed) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol) || url.origin !== trimmed.toLowerCase()) {
+  // Lists are exact: a pattern would be accepted and never match.
+  const isExact = url?.origin === trimmed.toLowerCase() && !trimmed.includes("*");
+  if (!url || !/^https?:$/.test(url.protocol) || !isExact) {
     throw new Error('must be an origin such as "https://mcp.example.com", without a path');
   }
   return url.origin;
@@ -128,11 +130,18 @@ export function list<T>(item: (text: string) => T): (text: string) => readonly T
   return (value) => {
     const trimmed = value.trim();
     if (trimmed === "") return [];
-    if (!trimmed.startsWith("[")) return trimmed.split(/[\s,]+/).filter(Boolean).map(item);
-    const parsed: unknown = JSON.parse(trimmed);
-    if (!Array.isArray(parsed)) throw new Error("must be a list");
-    return parsed.map((entry) => item(String(entry)));
+    // An IPv6 host begins with a bracket too.
+    if (!/^\[\s*["\]]/.test(trimmed)) return trimmed.split(/[\s,]+/).filter(Boolean).map(item);
+    return parseList(trimmed).map((entry) => item(String(entry)));
   };
+}
+
+function parseList(text: string): readonly unknown[] {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error('must be a list such as ["a", "b"], or names separated by commas');
+  }
 }
 
 /** A host with its port where that is not the scheme's own: `mcp.example.com`, `gateway:4444`. */

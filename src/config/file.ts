@@ -46,12 +46,12 @@ const KNOWN_FIELDS = new Set([
   ..."args env expose passthroughHeaders".split(" "),
 ]);
 
-const TRANSPORTS: Readonly<Record<string, UpstreamServer["transport"]>> = {
-  http: "http",
-  "streamable-http": "http",
-  streamablehttp: "http",
-  sse: "sse",
-};
+const TRANSPORTS: ReadonlyMap<string, UpstreamServer["transport"]> = new Map([
+  ["http", "http"],
+  ["streamable-http", "http"],
+  ["streamablehttp", "http"],
+  ["sse", "sse"],
+]);
 
 /**
  * @param lookup value of an environment variable
@@ -150,7 +150,7 @@ function createEntryReader(
     const slug = slugOf(name);
     if (!isSlug(slug)) problems.push(`${path}: the name needs letters or digits, at most 128`);
     const type = (entry.type ?? "http").toLowerCase();
-    const transport = TRANSPORTS[type];
+    const transport = TRANSPORTS.get(type);
     if (transport === undefined) {
       problems.push(`${path}.type: must be http, sse, or absent with a command; got "${type}"`);
     }

@@ -217,7 +217,7 @@ function answerFromBody(call: CallContext, reply: UpstreamReply, ids: RelayIds):
     throw new GatewayError("upstream_protocol", "The upstream server sent an empty answer");
   }
   const answer = (reply.status >= 400 ? withUnknownId(bytes, ids.client) : undefined) ??
-    inbound(bytes, call.message, ids);
+    inbound(bytes, call.message, ids, reply.isOwned);
   if (!answer.isFinal) {
     throw new GatewayError("upstream_protocol", "The upstream server did not answer the request");
   }
@@ -236,14 +236,14 @@ async function nextInbound(
   for (;;) {
     const bytes = await reply.next();
     if (bytes === undefined) throw endedWithoutAnswer(call.message.method);
-    const message = inbound(bytes, call.message, ids);
+    const message = inbound(bytes, call.message, ids, reply.isOwned);
     if (message.message !== undefined) return message;
   }
 }
 
 function takeInbound(call: CallContext, reply: UpstreamReply, ids: RelayIds): Inbound | undefined {
   const bytes = reply.take();
-  return bytes && inbound(bytes, call.message, ids);
+  return bytes && inbound(bytes, call.message, ids, reply.isOwned);
 }
 
 function singleLine(inbound: Inbound): Uint8Array {

@@ -10,7 +10,7 @@
  */
 import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { type Edit, edited } from "./edit.ts";
+import { type Edit, edited, editedInPlace } from "./edit.ts";
 import {
   findMember,
   hasName,
@@ -75,10 +75,16 @@ function progressTokenOf(message: ClientMessage): Member | undefined {
 
 /**
  * Checks one message from the upstream server and gives it the client's ids.
+ * @param isOwned whether the message's memory may be overwritten
  * @throws {GatewayError} `upstream_protocol` when it is not one well-formed JSON-RPC message, or
  *   does not belong on the reply to this request
  */
-export function inbound(bytes: Uint8Array, request: ClientMessage, ids: RelayIds): Inbound {
+export function inbound(
+  bytes: Uint8Array,
+  request: ClientMessage,
+  ids: RelayIds,
+  isOwned = false,
+): Inbound {
   const scan = scanUpstream(bytes);
   const found = sortMembers(bytes, scan.members);
   const { hasLineBreaks } = scan;
@@ -101,9 +107,12 @@ export function inbound(bytes: Uint8Array, request: ClientMessage, ids: RelayIds
     throw broken("an error without code and message");
   }
   const idEdit = at(found.id, ids.client);
-  const edits = inOrder(idEdit, found.result && resultEdit(bytes, found.result, request, ids));
+  const other = found.result && resultEdit(bytes, found.result, request, ids);
   const isError = found.error !== undefined;
-  return { message: edited(bytes, edits), isFinal: true, isError, hasLineBreaks };
+  const message = isOwned && other === undefined
+    ? editedInPlace(bytes, idEdit)
+    : edited(bytes, inOrder(idEdit, other));
+  return { message, isFinal: true, isError, hasLineBreaks };
 }
 
 /**

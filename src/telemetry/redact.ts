@@ -5,7 +5,7 @@
  * @module
  */
 const SECRET_NAME =
-  /authorization|cookie|secret|password|passwd|api[-_]?key|private[-_]?key|credential|^token$|[-_]token$/i;
+  /authorization|cookie|secret|password|passwd|api[-_]?key|private[-_]?key|credential|token$/i;
 
 /** JSON Web Tokens, our API tokens, and credentials behind a scheme name or inside a URL. */
 const SECRET_SHAPES: readonly (readonly [RegExp, string])[] = [

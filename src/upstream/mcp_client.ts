@@ -34,6 +34,8 @@ export interface UpstreamReply {
   readonly status: number;
   /** True for an event stream, false for a single JSON body, `undefined` for no content. */
   readonly isStream: boolean | undefined;
+  /** Whether a message's whole `ArrayBuffer` is the receiver's, to keep and to overwrite. */
+  readonly isOwned: boolean;
   /** The next message; `undefined` at the end. One of a stream is a buffer of its own. */
   readonly next: () => Promise<Uint8Array | undefined>;
   /** A message that has arrived already, or `undefined`. A single body is valid until `close`. */
@@ -165,12 +167,21 @@ function empty(reply: HttpReply, { deadline }: Exchange): UpstreamReply {
   reply.release();
   const { status } = reply;
   const take = () => undefined;
-  return { status, isStream: undefined, next: () => Promise.resolve(undefined), take, close: take };
+  return {
+    status,
+    isStream: undefined,
+    isOwned: true,
+    next: () => Promise.resolve(undefined),
+    take,
+    close: take,
+  };
 }
 
 function single(reply: HttpReply, exchange: Exchange): UpstreamReply | Promise<UpstreamReply> {
   const body = reply.whole(exchange.max);
-  return body instanceof Promise ? arriving(reply, exchange, body) : arrived(reply, exchange, body);
+  return body instanceof Promise
+    ? arriving(reply, exchange, body)
+    : arrived(reply, exchange, body, false);
 }
 
 async function arriving(
@@ -181,13 +192,18 @@ async function arriving(
   const announced = Number(reply.headers.get("content-length") ?? 0);
   exchange.budget.hold(announced);
   try {
-    return arrived(reply, exchange, await body);
+    return arrived(reply, exchange, await body, true);
   } finally {
     exchange.budget.release(announced);
   }
 }
 
-function arrived(reply: HttpReply, { deadline }: Exchange, body: Uint8Array): UpstreamReply {
+function arrived(
+  reply: HttpReply,
+  { deadline }: Exchange,
+  body: Uint8Array,
+  isOwned: boolean,
+): UpstreamReply {
   deadline.end();
   let left: Uint8Array | undefined = body.length === 0 ? undefined : body;
   const take = () => {
@@ -196,7 +212,7 @@ function arrived(reply: HttpReply, { deadline }: Exchange, body: Uint8Array): Up
     return message;
   };
   const next = () => Promise.resolve(take());
-  return { status: reply.status, isStream: false, next, take, close: reply.release };
+  return { status: reply.status, isStream: false, isOwned, next, take, close: reply.release };
 }
 
 function stream(reply: HttpReply, { max, deadline, budget }: Exchange): UpstreamReply {
@@ -230,6 +246,7 @@ function stream(reply: HttpReply, { max, deadline, budget }: Exchange): Upstream
   return {
     status: reply.status,
     isStream: true,
+    isOwned: true,
     next,
     take: reader.take,
     close() {

@@ -121,7 +121,7 @@ export const REQUESTS: readonly Row[] = [
   { what: "a name outside of ASCII", call: tool("größer 🎈") },
   { what: "a name with a space at its end", call: tool("test_echo ") },
   { what: "a name that looks encoded", call: tool("=?base64?YQ==?=") },
-  ...['"a-b-c"', '""', "0", "-7", '"\\u00e9\\"\\\\\\n"', "9007199254740991"].map((idText) => ({
+  ...['"a-b-c"', '""', "0", "-7", '"é\\"\\\\\\n"', "9007199254740991"].map((idText) => ({
     what: `the id ${idText}`,
     call: { ...echo({}), idText },
   })),

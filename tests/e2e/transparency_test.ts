@@ -82,6 +82,12 @@ Deno.test("the fixture sees the direct headers too", async () => {
   assertEquals(ofTheMessage(Object.entries(relayed)), ofTheMessage(Object.entries(direct)));
 });
 
+Deno.test("of a request with a progress token nothing but the token and the id is changed", async () => {
+  const { direct, relayed } = await receive(withToken('"mine"'));
+  const anyToken = (text: string) => text.replace(/("progressToken":)("mine"|\d+)/, "$1TOKEN");
+  assertEquals(anyToken(withoutId(relayed)), anyToken(withoutId(direct)));
+});
+
 Deno.test("the credential of the client is not passed on", async () => {
   const { relayed } = await receive({});
   assertEquals(relayed.headers.filter(([name]) => /authorization/i.test(name)), []);

@@ -33,11 +33,14 @@ export interface Scripted extends AsyncDisposable {
   /** In order of arrival, `server/discover` left out. */
   readonly requests: ScriptedRequest[];
   readonly connectionsOpen: () => number;
+  /** How many replies that were on hold the other side has given up. */
+  readonly givenUp: () => number;
 }
 
 export async function startScripted(script: Script): Promise<Scripted> {
   const sockets = new Set<Socket>();
   const requests: ScriptedRequest[] = [];
+  let givenUp = 0;
 
   async function serve(socket: Socket): Promise<void> {
     const reader = createByteReader(socket);
@@ -53,7 +56,7 @@ export async function startScripted(script: Script): Promise<Scripted> {
       }
       if (reply.then === "close") return void socket.end();
       if (reply.then === "reset") return void socket.resetAndDestroy();
-      if (reply.then === "hold") return;
+      if (reply.then === "hold") return void socket.once("close", () => givenUp++);
     }
   }
 
@@ -69,6 +72,7 @@ export async function startScripted(script: Script): Promise<Scripted> {
     origin: `http://127.0.0.1:${address.port}`,
     requests,
     connectionsOpen: () => sockets.size,
+    givenUp: () => givenUp,
     [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       return new Promise((resolve) => server.close(() => resolve()));

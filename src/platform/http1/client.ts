@@ -37,7 +37,8 @@ export interface HttpReply {
   /** The next piece of the decoded body, valid until the next call; `undefined` at its end. */
   readonly next: () => Promise<Uint8Array | undefined>;
   /**
-   * The whole body, valid until `release`.
+   * The whole body. A promise is for one with a buffer of its own, which may be overwritten; what
+   * is given at once is valid until `release`.
    * @throws {GatewayError} `upstream_protocol` when it is over `max` bytes once decoded
    */
   readonly whole: (max: number) => Uint8Array | Promise<Uint8Array>;

@@ -35,7 +35,8 @@ export interface Connection {
   /** The next piece of the body, valid until the next call; `undefined` at its end. */
   readonly next: () => Promise<Uint8Array | undefined>;
   /**
-   * A body with a known length; at once when it has arrived. Valid until `rest` or `close`.
+   * A body with a known length; at once when it has arrived, and then valid until `rest` or
+   * `close`. One that has still to arrive has a buffer of its own, with some room around it.
    * @param bytes what the head announced
    */
   readonly whole: (bytes: number) => Uint8Array | Promise<Uint8Array>;
@@ -211,7 +212,10 @@ export function createConnection(socket: Deno.Conn): Connection {
     const arrived = Math.min(bytes, end - start);
     start += arrived;
     if (arrived === bytes) return buffer.subarray(start - arrived, start);
-    const target = new Uint8Array(bytes);
+    const target = new Uint8Array(bytes + 2 * BODY_ROOM_BYTES).subarray(
+      BODY_ROOM_BYTES,
+      -BODY_ROOM_BYTES,
+    );
     target.set(buffer.subarray(start - arrived, start));
     return readInto(target, arrived);
   }
@@ -277,6 +281,9 @@ interface ChunkedBody {
 type BodyState = PlainBody | ChunkedBody;
 
 const DONE: BodyState = { kind: "length", left: 0 };
+/** Free space before and behind a large body, for whoever edits it without copying. */
+const BODY_ROOM_BYTES = 512;
+
 const MAX_LINE = 4096;
 const MAX_INTERIM = 8;
 const TOO_LONG = "The upstream server sent an HTTP head or line that is too long";

@@ -1,0 +1,45 @@
+# Sallyport in a container: no root, no permission that the gateway does not need.
+#
+#   docker build -t sallyport .
+#   docker run -p 127.0.0.1:4444:4444 -v sallyport-data:/data -v ./mcp.json:/config/mcp.json:ro sallyport
+#
+# docs/deployment.md says more.
+
+FROM denoland/deno:debian-2.9.6 AS packages
+WORKDIR /app
+ENV DENO_DIR=/deno-dir
+# Packages change less often than sources: a layer of their own.
+COPY deno.json deno.lock ./
+RUN deno install --frozen
+COPY main.ts ./
+COPY src ./src
+RUN deno cache --frozen main.ts
+
+FROM denoland/deno:debian-2.9.6
+WORKDIR /app
+COPY --from=packages /deno-dir /deno-dir
+COPY --from=packages /app /app
+RUN install --directory --owner=deno --group=deno --mode=0700 /data
+USER deno
+# Inside a container loopback is nobody's; who may connect is decided by the published port.
+ENV DENO_DIR=/deno-dir DENO_NO_UPDATE_CHECK=1 HOST=0.0.0.0 SALLYPORT_CONFIG=/config/mcp.json
+VOLUME /data
+EXPOSE 4444
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
+  CMD ["deno", "eval", "const port = Deno.env.get('PORT') || 4444; const r = await fetch(`http://127.0.0.1:${port}/health`); Deno.exit(r.ok ? 0 : 1)"]
+
+# Deno itself, so that signals reach it. The flags are those of `doctor --flags`, written by
+# `deno task docs`. A config file that takes ${VARIABLES} needs their names in --allow-env.
+ENTRYPOINT [ \
+  "deno", \
+  "run", \
+  "--cached-only", \
+  "--no-prompt", \
+  "--allow-net", \
+  "--allow-env=ALLOWED_HOSTS,ALLOWED_ORIGINS,AUTH_ENCRYPTION_SECRET,CONNECT_TIMEOUT,DRAIN_DELAY,FIRST_BYTE_TIMEOUT,HOST,JSON_RESPONSE_ENABLED,JWT_ALGORITHM,JWT_AUDIENCE,JWT_ISSUER,JWT_SECRET_KEY,LOG_FORMAT,LOG_LEVEL,MCP_REQUIRE_AUTH,PORT,PUBLIC_URL,REQUEST_BODY_MAX,REQUIRE_JTI,REQUIRE_TOKEN_EXPIRATION,RESPONSE_BODY_MAX,SALLYPORT_CONFIG,SHUTDOWN_GRACE,TOOL_TIMEOUT,TOOL_TIMEOUT_MAX", \
+  "--ignore-env", \
+  "--allow-read=/data,/config/mcp.json", \
+  "--allow-write=/data", \
+  "main.ts" \
+]
+CMD ["serve", "--data", "/data"]

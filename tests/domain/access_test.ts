@@ -1,0 +1,167 @@
+/**
+ * Who may see and use what, as a table of cases.
+ *
+ * @module
+ * @see security.md, section 4.6
+ */
+import { deepStrictEqual as assertEquals } from "node:assert/strict";
+import { maySee, missingPermission } from "../../src/domain/access.ts";
+import { ANONYMOUS, type Principal } from "../../src/domain/principal.ts";
+import type { UpstreamServer } from "../../src/domain/server.ts";
+
+const PUBLIC = server({ visibility: "public" });
+const TEAM = server({ visibility: "team", team: "red" });
+const PRIVATE = server({ visibility: "private", owner: "alice@example.com" });
+
+for (
+  const [who, principal, seesPublic, seesTeam, seesPrivate] of [
+    ["anonymous", ANONYMOUS, true, false, false],
+    ["a user without teams claim", user({}), true, false, false],
+    ["a user of no teams", user({ teams: [] }), true, false, false],
+    ["a user of another team", user({ teams: ["blue"] }), true, false, true],
+    ["a user of the team", user({ teams: ["blue", "red"] }), true, true, true],
+    [
+      "another user of the team",
+      user({ subject: "bob@example.com", teams: ["red"] }),
+      true,
+      true,
+      false,
+    ],
+    [
+      "a user whose name differs in case",
+      user({ subject: "ALICE@example.com", teams: ["red"] }),
+      true,
+      true,
+      false,
+    ],
+    ["a team that only begins alike", user({ teams: ["red2", "re"] }), true, false, true],
+    ["an admin without teams claim", user({ isAdmin: true }), true, true, true],
+    ["an admin of no teams", user({ isAdmin: true, teams: [] }), true, false, false],
+    [
+      "an admin of another team",
+      user({ subject: "bob@example.com", isAdmin: true, teams: ["blue"] }),
+      true,
+      false,
+      false,
+    ],
+  ] satisfies [string, Principal, boolean, boolean, boolean][]
+) {
+  Deno.test(`${who} ${sees(seesPublic)} a public server`, () => {
+    assertEquals(maySee(principal, PUBLIC), seesPublic);
+  });
+  Deno.test(`${who} ${sees(seesTeam)} a server of the team red`, () => {
+    assertEquals(maySee(principal, TEAM), seesTeam);
+  });
+  Deno.test(`${who} ${sees(seesPrivate)} a private server of alice`, () => {
+    assertEquals(maySee(principal, PRIVATE), seesPrivate);
+  });
+}
+
+Deno.test("a credential for another server sees not even a public one", () => {
+  assertEquals(maySee(user({ onlyServer: "b" }), PUBLIC), false);
+});
+
+Deno.test("a credential for another server binds an admin too", () => {
+  assertEquals(maySee(user({ isAdmin: true, onlyServer: "b" }), PUBLIC), false);
+});
+
+Deno.test("a credential for one server sees that one", () => {
+  assertEquals(maySee(user({ onlyServer: "a" }), PUBLIC), true);
+});
+
+Deno.test("a credential for one server does not open it by itself", () => {
+  assertEquals(maySee(user({ onlyServer: "a" }), TEAM), false);
+});
+
+Deno.test("a team server without a team is nobody's", () => {
+  const broken = server({ visibility: "team" });
+  assertEquals(maySee(user({ teams: ["red"] }), broken), false);
+});
+
+Deno.test("a private server without an owner is nobody's", () => {
+  assertEquals(
+    maySee({ ...user({ teams: [""] }), subject: "" }, server({ visibility: "private" })),
+    false,
+  );
+});
+
+for (
+  const [method, permission] of [
+    ["tools/list", "tools.read"],
+    ["tools/call", "tools.execute"],
+    ["prompts/list", "prompts.read"],
+    ["prompts/get", "prompts.read"],
+    ["resources/list", "resources.read"],
+    ["resources/templates/list", "resources.read"],
+    ["resources/read", "resources.read"],
+    ["resources/subscribe", "resources.read"],
+    ["subscriptions/listen", "resources.read"],
+  ] as const
+) {
+  Deno.test(`${method} needs ${permission}`, () => {
+    assertEquals(missingPermission(user({ permissions: ["servers.read"] }), method), permission);
+  });
+
+  Deno.test(`${permission} is enough for ${method}`, () => {
+    assertEquals(missingPermission(user({ permissions: [permission] }), method), undefined);
+  });
+
+  for (const all of ["*", "admin"]) {
+    Deno.test(`"${all}" is enough for ${method}`, () => {
+      assertEquals(missingPermission(user({ permissions: [all] }), method), undefined);
+    });
+  }
+
+  Deno.test(`no restriction is enough for ${method}`, () => {
+    assertEquals(missingPermission(user({}), method), undefined);
+  });
+
+  Deno.test(`an empty list of permissions is not enough for ${method}`, () => {
+    assertEquals(missingPermission(user({ permissions: [] }), method), permission);
+  });
+}
+
+Deno.test("being an admin does not widen a credential that names its permissions", () => {
+  const principal = user({ isAdmin: true, permissions: ["tools.read"] });
+  assertEquals(missingPermission(principal, "tools/call"), "tools.execute");
+});
+
+for (const method of ["server/discover", "completion/complete", "notifications/cancelled", "a/b"]) {
+  Deno.test(`${method} needs some permission, whichever`, () => {
+    assertEquals(missingPermission(user({ permissions: ["tools.read"] }), method), undefined);
+  });
+
+  Deno.test(`${method} is refused to a credential that permits nothing`, () => {
+    assertEquals(missingPermission(user({ permissions: [] }), method) !== undefined, true);
+  });
+}
+
+for (const method of ["constructor", "toString", "__proto__"]) {
+  Deno.test(`the method name ${method} is a name like any other`, () => {
+    assertEquals(missingPermission(user({ permissions: ["tools.read"] }), method), undefined);
+  });
+}
+
+function user(more: Partial<Principal>): Principal {
+  return { ...ANONYMOUS, kind: "gateway_jwt", subject: "alice@example.com", ...more };
+}
+
+function server(more: Partial<UpstreamServer>): UpstreamServer {
+  return {
+    name: "A",
+    slug: "a",
+    title: undefined,
+    url: new URL("http://a.example/mcp"),
+    transport: "http",
+    headers: {},
+    visibility: "public",
+    team: undefined,
+    owner: undefined,
+    timeoutMs: undefined,
+    ...more,
+  };
+}
+
+function sees(does: boolean): string {
+  return does ? "sees" : "does not see";
+}

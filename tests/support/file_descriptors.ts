@@ -1,0 +1,25 @@
+/**
+ * How many files and sockets another process holds open.
+ *
+ * @module
+ */
+import { until } from "./until.ts";
+
+/** Linux only. */
+export async function openDescriptors(pid: number): Promise<number> {
+  const entries = await Array.fromAsync(Deno.readDir(`/proc/${pid}/fd`));
+  return entries.length;
+}
+
+/**
+ * Waits until a process holds no more than it did: kept connections may idle for some seconds.
+ *
+ * @param base what it held before
+ */
+export async function descriptorsBack(pid: number, base: number): Promise<void> {
+  let last = base;
+  const isBack = async () => (last = await openDescriptors(pid)) <= base;
+  await until("file descriptors are back", isBack, 20_000).catch((cause) => {
+    throw new Error(`${last} descriptors are open, ${base} before`, { cause });
+  });
+}

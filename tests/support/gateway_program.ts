@@ -1,0 +1,77 @@
+/**
+ * A gateway started as a person would, in front of `fixtures/everything/`.
+ *
+ * @module
+ */
+import { configFor, type Everything, EVERYTHING_PATH, startEverything } from "./everything.ts";
+import type { ModernCall } from "./modern.ts";
+import { denoRun, type Program, runProgram, startProgram } from "./program.ts";
+import { tempDir } from "./temp_dir.ts";
+
+export interface GatewayProgramOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Permission flags, all permissions unless given. */
+  readonly flags?: readonly string[];
+  /** The script, `main.ts` unless given. */
+  readonly script?: string;
+}
+
+export interface Installation extends AsyncDisposable {
+  readonly upstream: Everything;
+  /** An empty directory: the working directory of all programs, with the config file in it. */
+  readonly dir: string;
+  readonly dataDir: string;
+  /** What every command of this installation is given. */
+  readonly args: readonly string[];
+  /** `serve` on a free port; it is killed with the installation. */
+  readonly serve: (options?: GatewayProgramOptions) => Program;
+  /** The output of a command that must succeed. */
+  readonly command: (...args: readonly string[]) => Promise<string>;
+}
+
+export async function openInstallation(): Promise<Installation> {
+  const stack = new AsyncDisposableStack();
+  const dir = stack.use(await tempDir()).path;
+  const upstream = stack.use(await startEverything());
+  await Deno.writeTextFile(
+    `${dir}/config.json`,
+    JSON.stringify(configFor({ everything: upstream.origin })),
+  );
+  const dataDir = `${dir}/data`;
+  const args = ["--config", `${dir}/config.json`, "--data", dataDir];
+  return {
+    upstream,
+    dir,
+    dataDir,
+    args,
+    serve({ env = {}, flags = ["-A"], script } = {}) {
+      const deno = denoRun(flags, script);
+      return stack.use(startProgram(["--port", "0", ...args], { env, cwd: dir, deno }));
+    },
+    async command(...own) {
+      const { code, stdout, stderr } = await runProgram([...own, ...args], { cwd: dir });
+      if (code !== 0) throw new Error(`${own[0]} ended with ${code}: ${stderr}`);
+      return stdout.trim();
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** For tests to which identity is no matter. */
+export const OPEN_TO_ALL = { MCP_REQUIRE_AUTH: "false" };
+
+export const CALL: ModernCall = {
+  path: EVERYTHING_PATH,
+  params: { name: "test_simple_text", arguments: {} },
+};
+
+export const LISTEN: ModernCall = {
+  path: EVERYTHING_PATH,
+  method: "subscriptions/listen",
+  params: { notifications: { toolsListChanged: true } },
+};
+
+/** A call that takes this long. */
+export function slowCall(ms: number): ModernCall {
+  return { path: EVERYTHING_PATH, params: { name: "test_slow", arguments: { ms, label: "done" } } };
+}

@@ -1,0 +1,115 @@
+/**
+ * The program as a person starts it: arguments, environment, what it says, and how it ends.
+ *
+ * `processes.ts` starts a gateway to test against; here the process itself is what is tested.
+ *
+ * @module
+ */
+import { until } from "./until.ts";
+
+export const ROOT = new URL("../../", import.meta.url);
+
+const END_MS_MAX = 30_000;
+const STOP_MS_MAX = 10_000;
+const INHERITED = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "XDG_CACHE_HOME"];
+
+export interface ProgramOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** What follows `deno`; `main.ts` with all permissions unless given. */
+  readonly deno?: readonly string[];
+}
+
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Program extends AsyncDisposable {
+  readonly pid: number;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  readonly signal: (signal: Deno.Signal) => void;
+  /** Waits for the line that says where it listens, and gives the origin. */
+  readonly listening: () => Promise<string>;
+  /** Waits until it has ended by itself. */
+  readonly ended: () => Promise<Ended>;
+}
+
+/** `deno run …` with these flags. */
+export function denoRun(flags: readonly string[], script = "main.ts"): readonly string[] {
+  return ["run", `--config=${pathOf("deno.json")}`, ...flags, pathOf(script)];
+}
+
+export function startProgram(args: readonly string[], options: ProgramOptions = {}): Program {
+  const { env = {}, cwd, deno = denoRun(["-A"]) } = options;
+  const inherited = INHERITED.flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  });
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...deno, ...args],
+    cwd: cwd ?? ROOT,
+    clearEnv: true,
+    env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
+  let isOver = false;
+  const status = child.status.finally(() => isOver = true);
+
+  const ended = async () => {
+    await until("the end of the process", () => isOver, END_MS_MAX);
+    const { code } = await status;
+    await Promise.all([stdout.ended, stderr.ended]);
+    return { code, stdout: stdout.text(), stderr: stderr.text() };
+  };
+  return {
+    pid: child.pid,
+    stdout: stdout.text,
+    stderr: stderr.text,
+    signal: (signal) => child.kill(signal),
+    async listening() {
+      const find = () => /^Listening on (http:\/\/\S+)$/m.exec(stdout.text())?.[1];
+      const origin = await until(
+        "where it listens",
+        () => find() ?? (isOver && "over"),
+        END_MS_MAX,
+      );
+      if (origin === "over") throw new Error(`It ended instead: ${stderr.text()}`);
+      return origin;
+    },
+    ended,
+    async [Symbol.asyncDispose]() {
+      // The second signal ends a gateway at once; a killed launcher would leave it behind.
+      await until("the end of the process", () => isOver || void child.kill("SIGTERM"), STOP_MS_MAX)
+        .catch(() => child.kill("SIGKILL"));
+      await ended();
+    },
+  };
+}
+
+/** Runs a command to its end. */
+export async function runProgram(
+  args: readonly string[],
+  options?: ProgramOptions,
+): Promise<Ended> {
+  await using program = startProgram(args, options);
+  return await program.ended();
+}
+
+export function pathOf(name: string): string {
+  return decodeURIComponent(new URL(name, ROOT).pathname);
+}
+
+function collect(pipe: ReadableStream<Uint8Array>) {
+  let text = "";
+  const ended = (async () => {
+    for await (const part of pipe.pipeThrough(new TextDecoderStream())) text += part;
+  })();
+  return { ended, text: () => text };
+}
