@@ -94,7 +94,7 @@ function withEntrypoint(dockerfile: string): string {
     env: () => undefined,
     readFile: () => "{}",
   });
-  const command = ["deno", "run", "--cached-only", ...permissionFlags(config, false), "main.ts"];
+  const command = ["deno", "run", "--cached-only", ...permissionFlags(config), "main.ts"];
   const lines = command.map((word) => `  ${JSON.stringify(word)}`).join(", \\\n");
   return dockerfile.replace(/^ENTRYPOINT \[[^\]]*\]$/m, `ENTRYPOINT [ \\\n${lines} \\\n]`);
 }

@@ -10,12 +10,13 @@ import { createUpstreams } from "./catalog/upstreams.ts";
 import type { Config } from "./config/load.ts";
 import { LIMITS } from "./domain/limits.ts";
 import { VERSION } from "./domain/version.ts";
-import { createEdge } from "./http/edge.ts";
+import { createEdge, type ServeInfo } from "./http/edge.ts";
 import { createHealth } from "./http/health.ts";
 import { createOriginGuard } from "./http/origin_guard.ts";
 import { createSseWriter } from "./http/sse_writer.ts";
 import { createStreamable } from "./http/streamable.ts";
-import { type CallContext, ClientLeft, createDispatch } from "./mcp/dispatch.ts";
+import { type CallContext, createDispatch } from "./mcp/dispatch.ts";
+import { ClientLeft } from "./mcp/failure.ts";
 import { createEraProbe } from "./mcp/era_probe.ts";
 import { SERVED_REVISIONS } from "./mcp/revisions/revision.ts";
 import { createByteBudget } from "./platform/byte_budget.ts";
@@ -27,7 +28,7 @@ import type { Log } from "./telemetry/log.ts";
 import { createMcpClient } from "./upstream/mcp_client.ts";
 
 export interface App {
-  readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly fetch: (request: Request, info: ServeInfo) => Response | Promise<Response>;
   /** From now on `/ready` says that no more traffic is wanted; what comes is still served. */
   readonly drain: () => void;
   /** Ends subscriptions, which would never end by themselves. Calls go on. */
@@ -65,7 +66,10 @@ export function createApp(config: Config, platform: Platform): App {
     { client, eras, budget, failed: (call, error) => logFailure(log, call, error) },
     { firstByteMs: config.firstByteMs, toolMs: config.toolMs, toolMsMax: config.toolMsMax },
   );
-  const streamable = createStreamable({ dispatch, timers, sse: createSseWriter() }, config);
+  const streamable = createStreamable(
+    { dispatch, timers, budget, sse: createSseWriter(clock.monotonic) },
+    config,
+  );
   const edge = createEdge({
     log,
     streamable,
@@ -87,7 +91,7 @@ export function createApp(config: Config, platform: Platform): App {
   });
 
   return {
-    fetch: (request) => edge.fetch(request),
+    fetch: (request, info) => edge.fetch(request, info),
     drain() {
       isDraining = true;
     },

@@ -4,18 +4,20 @@
  * @module
  */
 import type { Config } from "../config/load.ts";
+import { resolveName } from "../platform/dial.ts";
 import { configFrom, parseOptions } from "./args.ts";
-import { permissionFlags } from "./permissions.ts";
+import { permissionFlags, strictDestinations } from "./permissions.ts";
 
-export function doctor(args: readonly string[]): Promise<number> {
+export async function doctor(args: readonly string[]): Promise<number> {
   const values = parseOptions(args, { flags: { type: "boolean" }, strict: { type: "boolean" } });
   const config = configFrom(values);
   if (values.flags || values.strict) {
-    console.log(permissionFlags(config, values.strict === true).join(" "));
-    return Promise.resolve(0);
+    const net = values.strict ? await strictDestinations(config, resolveName) : undefined;
+    console.log(permissionFlags(config, net).join(" "));
+    return 0;
   }
   for (const line of report(config)) console.log(line);
-  return Promise.resolve(0);
+  return 0;
 }
 
 function report(config: Config): readonly string[] {

@@ -29,7 +29,7 @@ async function launch(args: readonly string[]): Promise<number> {
     args: [
       "run",
       `--config=${path(new URL("deno.json", root))}`,
-      ...permissionFlags(configFrom(options), false),
+      ...permissionFlags(configFrom(options)),
       path(new URL("main.ts", root)),
       ...args,
     ],

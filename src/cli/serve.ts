@@ -36,7 +36,7 @@ export async function serve(args: readonly string[]): Promise<number> {
 }
 
 function listen(config: Config, clock: Clock, log: Log, jwtSecret: string) {
-  const server = bind(config, log, (request) => app.fetch(request));
+  const server = bind(config, log, (request, info) => app.fetch(request, info));
   const { hostname, port } = server.addr as Deno.NetAddr;
   const listener = { hostname: config.host, port, secure: false };
   const app = createApp(config, { clock, log, listener, jwtSecret });
@@ -74,15 +74,16 @@ const SAME_INTERRUPT_MS = 300;
 /** Resolves with the first signal; a second one ends the process at once. */
 function signals(log: Log): Promise<string> {
   return new Promise((resolve) => {
-    let firstMs: number | undefined;
+    let first: { readonly signal: string; readonly atMs: number } | undefined;
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       Deno.addSignalListener(signal, () => {
         const nowMs = performance.now();
-        if (firstMs !== undefined) {
-          if (signal === "SIGINT" && nowMs - firstMs < SAME_INTERRUPT_MS) return;
+        if (first !== undefined) {
+          const isEcho = signal === "SIGINT" && first.signal === "SIGINT";
+          if (isEcho && nowMs - first.atMs < SAME_INTERRUPT_MS) return;
           Deno.exit(1);
         }
-        firstMs = nowMs;
+        first = { signal, atMs: nowMs };
         log.info("Stopping", { signal });
         resolve(signal);
       });
@@ -127,7 +128,7 @@ async function greet(config: Config, jwtSecret: string, url: string): Promise<vo
     permissions: undefined,
     serverId: undefined,
   });
-  const base = config.publicUrl ?? url;
+  const base = config.publicUrl ?? url.replace(/\/\/(?:0\.0\.0\.0|\[::\])/, "//localhost");
   const mcpServers = Object.fromEntries(
     config.upstreams.map((server) => [server.slug, {
       type: "http",

@@ -167,3 +167,22 @@ export const ENTRIES = {
 
 /** Variables that are read besides the settings. */
 export const CONFIG_FILE_VARIABLE = "SALLYPORT_CONFIG";
+
+/** Settings of the contract that have no effect yet: whoever sets one is told so at the start. */
+export const NOT_YET_SERVED: readonly string[] = [
+  "DATABASE_URL",
+  "REDIS_URL",
+  "EVENT_STORE",
+  "USE_STATEFUL_SESSIONS",
+  "TLS_CERT_FILE",
+  "TLS_KEY_FILE",
+  "REQUIRE_USER_IN_DB",
+  "OIDC_ISSUERS",
+  "TRUST_PROXY_AUTH",
+  "MCP_CLIENT_AUTH_ENABLED",
+  "EGRESS_ALLOW_PRIVATE",
+  "RATE_LIMIT_PRINCIPAL",
+  "RATE_LIMIT_TOOL",
+  "RATE_LIMIT_SOURCE",
+  "STREAMS_PER_PRINCIPAL",
+];

@@ -50,7 +50,6 @@ const TRANSPORTS: ReadonlyMap<string, UpstreamServer["transport"]> = new Map([
   ["http", "http"],
   ["streamable-http", "http"],
   ["streamablehttp", "http"],
-  ["sse", "sse"],
 ]);
 
 /**
@@ -136,6 +135,10 @@ function createEntryReader(
     if (entry.disabled) return;
     if (entry.command !== undefined) {
       notes.push(`${path} is a stdio server: not served yet, skipped`);
+      return;
+    }
+    if (entry.type?.toLowerCase() === "sse") {
+      notes.push(`${path} is a server of the 2024-11-05 transport: not served yet, skipped`);
       return;
     }
     const server = toUpstream(name, path, entry);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { UpstreamServer } from "../domain/server.ts";
-import { CONFIG_FILE_VARIABLE, ENTRIES } from "./entries.ts";
+import { CONFIG_FILE_VARIABLE, ENTRIES, NOT_YET_SERVED } from "./entries.ts";
 import type { Entry } from "./entry.ts";
 import { type ConfigFile, NO_FILE, parseConfigFile } from "./file.ts";
 
@@ -65,13 +65,18 @@ export function loadConfig(sources: ConfigSources): Config {
   const known = new Set(Object.values(ENTRIES).map((entry) => entry.env as string));
   const unknown = Object.keys(file.settings).filter((name) => !known.has(name));
   if (problems.length > 0) throw new ConfigError(problems);
+  const early = NOT_YET_SERVED.filter((name) => nonEmpty(sources.env(name)) !== undefined);
   return Object.freeze({
     ...settings as unknown as Settings,
     dataDir: sources.dataDir ?? DEFAULT_DATA_DIR,
     configPath,
     upstreams: file.upstreams,
     variables: file.variables,
-    notes: [...file.notes, ...unknown.map((name) => `settings.${name} is not known, skipped`)],
+    notes: [
+      ...file.notes,
+      ...unknown.map((name) => `settings.${name} is not known, skipped`),
+      ...early.map((name) => `${name} is set and has no effect in this version`),
+    ],
   });
 }
 

@@ -7,21 +7,28 @@ import type { Principal } from "./principal.ts";
 import type { UpstreamServer } from "./server.ts";
 
 /** Permission that each MCP method needs. */
-const METHOD_PERMISSION: Readonly<Record<string, string>> = {
-  "tools/list": "tools.read",
-  "tools/call": "tools.execute",
-  "prompts/list": "prompts.read",
-  "prompts/get": "prompts.read",
-  "resources/list": "resources.read",
-  "resources/read": "resources.read",
-  "resources/templates/list": "resources.read",
-  "resources/subscribe": "resources.read",
-  "resources/unsubscribe": "resources.read",
-  "subscriptions/listen": "resources.read",
-  "tasks/get": "tools.execute",
-  "tasks/update": "tools.execute",
-  "tasks/cancel": "tools.execute",
-};
+const METHOD_PERMISSION: ReadonlyMap<string, string> = new Map([
+  ["tools/list", "tools.read"],
+  ["tools/call", "tools.execute"],
+  ["prompts/list", "prompts.read"],
+  ["prompts/get", "prompts.read"],
+  ["resources/list", "resources.read"],
+  ["resources/read", "resources.read"],
+  ["resources/templates/list", "resources.read"],
+  ["resources/subscribe", "resources.read"],
+  ["resources/unsubscribe", "resources.read"],
+  ["tasks/get", "tools.execute"],
+  ["tasks/update", "tools.execute"],
+  ["tasks/cancel", "tools.execute"],
+]);
+
+/** Permission that each part of a `subscriptions/listen` filter needs. */
+const SUBSCRIPTION_PERMISSION: ReadonlyMap<string, string> = new Map([
+  ["toolsListChanged", "tools.read"],
+  ["promptsListChanged", "prompts.read"],
+  ["resourcesListChanged", "resources.read"],
+  ["resourceSubscriptions", "resources.read"],
+]);
 
 /** Whether the server exists for this principal. A hidden server is answered like a missing one. */
 export function maySee(principal: Principal, server: UpstreamServer): boolean {
@@ -45,9 +52,25 @@ export function maySee(principal: Principal, server: UpstreamServer): boolean {
  * whichever: only a credential that permits nothing at all is refused there.
  */
 export function missingPermission(principal: Principal, method: string): string | undefined {
-  const granted = principal.permissions;
-  if (granted === undefined || granted.includes("*") || granted.includes("admin")) return undefined;
-  const needed = METHOD_PERMISSION[method];
-  if (needed === undefined) return granted.length > 0 ? undefined : "servers.read";
-  return granted.includes(needed) ? undefined : needed;
+  if (principal.permissions === undefined) return undefined;
+  const needed = METHOD_PERMISSION.get(method);
+  if (needed !== undefined) return isGranted(principal, needed) ? undefined : needed;
+  return principal.permissions.length > 0 ? undefined : "servers.read";
+}
+
+/** The same for what a subscription asks to be told about. */
+export function missingForSubscription(
+  principal: Principal,
+  filter: Readonly<Record<string, unknown>>,
+): string | undefined {
+  for (const part of Object.keys(filter)) {
+    const needed = SUBSCRIPTION_PERMISSION.get(part);
+    if (needed !== undefined && !isGranted(principal, needed)) return needed;
+  }
+  return undefined;
+}
+
+function isGranted({ permissions }: Principal, needed: string): boolean {
+  return permissions === undefined || permissions.includes(needed) || permissions.includes("*") ||
+    permissions.includes("admin");
 }

@@ -12,7 +12,7 @@ export interface UpstreamServer {
   readonly slug: string;
   readonly title: string | undefined;
   readonly url: URL;
-  readonly transport: "http" | "sse";
+  readonly transport: "http";
   /** Fixed headers sent with every request, `${NAME}` already replaced. Values are secrets. */
   readonly headers: Readonly<Record<string, string>>;
   readonly visibility: Visibility;

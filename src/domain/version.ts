@@ -1,2 +1,6 @@
-/** The version of this program, in releases and in what it tells clients and servers. */
+/**
+ * The version of this program, in releases and in what it tells clients and servers.
+ *
+ * @module
+ */
 export const VERSION = "0.1.0";

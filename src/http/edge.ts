@@ -29,6 +29,12 @@ export interface EdgeDeps {
   readonly newCorrelationId: () => string;
 }
 
+/** What the server says about a request besides the request; handed in as Hono's `env`. */
+export interface ServeInfo {
+  /** Settles when the response has been sent, or cannot be any more. */
+  readonly completed: Promise<void>;
+}
+
 /** One request on its way through the edge. */
 interface Visit {
   readonly c: Context;
@@ -139,7 +145,9 @@ function postMcpAs(deps: EdgeDeps, visit: Visit, principal: Principal): Promise<
   const server = deps.findServer(c.req.param("server") ?? "", principal);
   // One answer for "absent" and "not yours".
   if (!server) throw new GatewayError("not_found", "There is no MCP server at this URL");
-  return deps.streamable.post({ request: c.req.raw, head, principal, server, correlationId });
+  const { completed: delivered } = c.env as ServeInfo;
+  const request = c.req.raw;
+  return deps.streamable.post({ request, head, principal, server, correlationId, delivered });
 }
 
 function metadataReply(deps: EdgeDeps, { c, head }: Visit): Response {

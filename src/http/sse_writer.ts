@@ -10,6 +10,9 @@ import { LIMITS } from "../domain/limits.ts";
 /** Proxies commonly end connections that are silent for 30 s or more. */
 const KEEP_ALIVE_MS = 15_000;
 
+/** One look at all streams, rather than a timer for each. */
+const LOOK_MS = 500;
+
 const encoder = new TextEncoder();
 const KEEP_ALIVE = encoder.encode(": keep-alive\n\n");
 const FRAME_START = encoder.encode("event: message\ndata: ");
@@ -41,26 +44,28 @@ export interface SseWriter {
 
 interface OpenStream {
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
-  /** Whether something was written since the last round of keep-alive comments. */
-  wroteLately: boolean;
+  /** When something was last written, on the clock for durations. */
+  wroteMs: number;
 }
 
-export function createSseWriter(): SseWriter {
+/** @param monotonic the clock for durations, in milliseconds */
+export function createSseWriter(monotonic: () => number): SseWriter {
   const open = new Set<OpenStream>();
   let timer: ReturnType<typeof setInterval> | undefined;
 
   function keepAlive(): void {
+    const nowMs = monotonic();
     for (const stream of open) {
+      if (nowMs - stream.wroteMs < KEEP_ALIVE_MS) continue;
+      stream.wroteMs = nowMs;
       // Never onto a full queue: a client that does not read needs no sign of life.
-      const isIdle = !stream.wroteLately && (stream.controller.desiredSize ?? 0) > 0;
-      if (isIdle) stream.controller.enqueue(KEEP_ALIVE);
-      stream.wroteLately = false;
+      if ((stream.controller.desiredSize ?? 0) > 0) stream.controller.enqueue(KEEP_ALIVE);
     }
   }
 
   function add(stream: OpenStream): void {
     open.add(stream);
-    timer ??= setInterval(keepAlive, KEEP_ALIVE_MS);
+    timer ??= setInterval(keepAlive, LOOK_MS);
   }
 
   function remove(stream: OpenStream): void {
@@ -75,7 +80,7 @@ export function createSseWriter(): SseWriter {
       let stream: OpenStream;
       return new ReadableStream<Uint8Array>({
         start(controller) {
-          add(stream = { controller, wroteLately: false });
+          add(stream = { controller, wroteMs: monotonic() });
         },
         async pull(controller) {
           const batch = await next();
@@ -85,8 +90,8 @@ export function createSseWriter(): SseWriter {
             remove(stream);
             controller.close();
           } else {
-            stream.wroteLately = true;
-            controller.enqueue(frames(batch));
+            stream.wroteMs = monotonic();
+            for (const chunk of chunks(batch)) controller.enqueue(chunk);
           }
         },
         cancel() {
@@ -96,6 +101,23 @@ export function createSseWriter(): SseWriter {
       }, new ByteLengthQueuingStrategy({ highWaterMark: LIMITS.streamBufferBytes }));
     },
   };
+}
+
+/** Small messages go out together; a large one is not copied for the sake of its frame. */
+function* chunks(messages: readonly Uint8Array[]): Generator<Uint8Array> {
+  let small: Uint8Array[] = [];
+  for (const message of messages) {
+    if (message.length < LIMITS.streamBufferBytes) {
+      small.push(message);
+      continue;
+    }
+    if (small.length > 0) yield frames(small);
+    small = [];
+    yield FRAME_START;
+    yield message;
+    yield FRAME_END;
+  }
+  if (small.length > 0) yield frames(small);
 }
 
 function frames(messages: readonly Uint8Array[]): Uint8Array {

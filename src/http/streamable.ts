@@ -9,16 +9,12 @@ import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { UpstreamServer } from "../domain/server.ts";
-import {
-  type CallContext,
-  ClientLeft,
-  type Dispatch,
-  Draining,
-  type Reply,
-} from "../mcp/dispatch.ts";
+import type { CallContext, Dispatch, Reply } from "../mcp/dispatch.ts";
+import { ClientLeft, Draining } from "../mcp/failure.ts";
 import { onOneLine } from "../mcp/edit.ts";
 import { type ClientMessage, decodeClientMessage } from "../mcp/message.ts";
 import type { MirrorHeaders } from "../mcp/revisions/stateless_era.ts";
+import type { ByteBudget } from "../platform/byte_budget.ts";
 import type { Timers } from "../platform/timers.ts";
 import { readBody } from "./body.ts";
 import { rpcProblem } from "./problem.ts";
@@ -31,10 +27,13 @@ export interface StreamableRequest {
   readonly principal: Principal;
   readonly server: UpstreamServer;
   readonly correlationId: string;
+  /** Settles when the response has been sent, or cannot be any more. */
+  readonly delivered: Promise<void>;
 }
 
 export interface StreamableDeps {
   readonly dispatch: Dispatch;
+  readonly budget: ByteBudget;
   readonly sse: SseWriter;
   readonly timers: Timers;
 }
@@ -52,11 +51,14 @@ export interface Streamable {
   readonly abandon: () => void;
 }
 
+type SingleReply = Exclude<Reply, { kind: "stream" }>;
+
 /** A call and the request that it came with. */
 interface Call extends CallContext {
   readonly request: Request;
   /** See `leavingIsNoticed()`. */
   readonly leavingIsNoticed: boolean;
+  readonly delivered: Promise<void>;
 }
 
 /** In `auto`, how long the answer may take and still be plain JSON. */
@@ -66,7 +68,10 @@ const JSON_WINDOW_MS = 1_000;
  * The same where the runtime would not notice that the client has left. Leaving is a cancellation
  * and must act within 500 ms; once a stream is open it is always noticed.
  */
-const BLIND_JSON_WINDOW_MS = 300;
+const BLIND_JSON_WINDOW_MS = 425;
+
+/** Bodies beyond this count as held until the client has them. */
+const LARGE_BODY_BYTES = 256 * 1024;
 
 /** Answers faster than this cost no watching. */
 const WATCH_AFTER_MS = 50;
@@ -84,6 +89,7 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
     const message = decodeClientMessage(body);
     const call: Call = {
       request,
+      delivered: incoming.delivered,
       leavingIsNoticed: leavingIsNoticed(head.wireBytes, body.length),
       principal: incoming.principal,
       server: incoming.server,
@@ -96,8 +102,11 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
     try {
       const pending = deps.dispatch(call);
       if (form === "json" && message.method !== "subscriptions/listen") {
-        watchClient(call);
-        return whole(call, await lastOf(await pending));
+        const last = pending.then(lastOf);
+        const settled = await settledWithin(deps.timers, last, call);
+        // Status and type can wait for the answer where leaving is noticed without a stream.
+        if (settled === undefined && !call.leavingIsNoticed) return lateJson(call, last);
+        return whole(call, settled ?? await last);
       }
       const reply = await settledWithin(deps.timers, pending, call);
       if (reply === undefined) return stream(call, lateBatches(call, pending));
@@ -110,22 +119,62 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
     }
   }
 
-  function whole(call: Call, reply: Exclude<Reply, { kind: "stream" }>): Response {
+  function whole(call: Call, reply: SingleReply): Response {
     running.delete(call);
     if (reply.kind === "accepted") return new Response(null, { status: 202 });
-    return new Response(reply.body as Uint8Array<ArrayBuffer>, {
-      status: reply.status,
-      headers: JSON_HEADERS,
+    const { status, body } = reply;
+    if (body.length > LARGE_BODY_BYTES) return large(call, status, body);
+    return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: JSON_HEADERS });
+  }
+
+  /** As a stream, because of other bodies the runtime says at once that they were delivered. */
+  function large(call: Call, status: number, body: Uint8Array): Response {
+    createHold(deps.budget, call.delivered).next(body.length);
+    const stream = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        controller.enqueue(body);
+        controller.close();
+      },
     });
+    const headers = { ...JSON_HEADERS, "Content-Length": String(body.length) };
+    return new Response(stream, { status, headers });
+  }
+
+  /** A JSON body that is still to come, as a stream: its end is noticed. */
+  function lateJson(call: Call, last: Promise<SingleReply>): Response {
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const reply = await last.catch((error) => withId(error, call.message, call.correlationId));
+        running.delete(call);
+        const bytes = reply instanceof CallFailed
+          ? new Uint8Array(await reply.response.arrayBuffer())
+          : reply.kind === "message"
+          ? reply.body
+          : undefined;
+        if (call.abort.signal.aborted) return;
+        if (bytes !== undefined) {
+          createHold(deps.budget, call.delivered).next(bytes.length);
+          controller.enqueue(bytes);
+        }
+        controller.close();
+      },
+      cancel() {
+        running.delete(call);
+        call.abort.abort(new ClientLeft());
+      },
+    }, { highWaterMark: 1 });
+    return new Response(body, { status: 200, headers: JSON_HEADERS });
   }
 
   function stream(
     call: Call,
     next: () => Promise<readonly Uint8Array[] | undefined>,
   ): Response {
+    const held = createHold(deps.budget, call.delivered);
     const pull = async () => {
       const batch = await next();
       if (batch === undefined) running.delete(call);
+      else held.next(batch.reduce((bytes, message) => bytes + message.length, 0));
       return batch;
     };
     const body = deps.sse.body(pull, () => {
@@ -216,11 +265,11 @@ function watchClient(call: Call): void {
 }
 
 /** The reply, or `undefined` when it does not come while it may still be plain JSON. */
-function settledWithin(
+function settledWithin<T extends Reply>(
   timers: Timers,
-  pending: Promise<Reply>,
+  pending: Promise<T>,
   call: Call,
-): Promise<Reply | undefined> {
+): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     let timer = timers.after(WATCH_AFTER_MS, () => {
       watchClient(call);
@@ -238,7 +287,7 @@ function settledWithin(
 }
 
 /** For a client that takes one body only: the answer, without what was said before it. */
-async function lastOf(reply: Reply): Promise<Exclude<Reply, { kind: "stream" }>> {
+async function lastOf(reply: Reply): Promise<SingleReply> {
   if (reply.kind !== "stream") return reply;
   let last: Uint8Array | undefined;
   for (let batch = await reply.next(); batch !== undefined; batch = await reply.next()) {
@@ -278,6 +327,36 @@ function lateBatches(
 function onlyLine(body: Uint8Array): Uint8Array {
   onOneLine(body);
   return body;
+}
+
+/**
+ * Charges the budget with what waits for a client that is slow to read. The runtime takes one piece
+ * ahead of the one that it is sending, so a piece is delivered for sure when the second after it is
+ * asked for, or when the whole response is.
+ */
+function createHold(budget: ByteBudget, delivered: Promise<void>) {
+  let sending = 0;
+  let taken = 0;
+  let isOver = false;
+  let isWaiting = false;
+
+  function over(): void {
+    isOver = true;
+    budget.release(sending + taken);
+    sending = taken = 0;
+  }
+
+  return {
+    next(bytes: number): void {
+      budget.release(sending);
+      sending = taken;
+      taken = bytes > LARGE_BODY_BYTES && !isOver ? bytes : 0;
+      budget.hold(taken);
+      if (taken === 0 || isWaiting) return;
+      isWaiting = true;
+      delivered.then(over, over);
+    },
+  };
 }
 
 /** Every error answer carries the id of the request that it answers. */

@@ -7,13 +7,12 @@
  * @module
  */
 import { GatewayError, ProtocolError } from "../domain/errors.ts";
-import { missingPermission } from "../domain/access.ts";
+import { missingForSubscription, missingPermission } from "../domain/access.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 import { DialError } from "../platform/dial.ts";
-import { ConnectionLost } from "../platform/http1/connection.ts";
 import {
   type McpClient,
   type UpstreamReply,
@@ -22,11 +21,19 @@ import {
 } from "../upstream/mcp_client.ts";
 import { onOneLine } from "./edit.ts";
 import type { EraProbe } from "./era_probe.ts";
-import { type ClientMessage, INVALID_REQUEST, NULL_ID } from "./message.ts";
-import { type Inbound, inbound, outbound, type RelayIds, withUnknownId } from "./relay.ts";
+import { type ClientMessage, INVALID_REQUEST, isObject, NULL_ID } from "./message.ts";
+import { Draining, endedWithoutAnswer, explained, isIdempotent } from "./failure.ts";
+import {
+  type Inbound,
+  inbound,
+  outbound,
+  type RelayIds,
+  subscriptionEnd,
+  withUnknownId,
+} from "./relay.ts";
 import {
   checkStateless,
-  META_SUBSCRIPTION_ID,
+  HEADER_MISMATCH,
   type MirrorHeaders,
   nameHeaderOf,
   UNSUPPORTED_VERSION,
@@ -80,12 +87,11 @@ export function createDispatch(deps: DispatchDeps, options: DispatchOptions): Di
       throw new ProtocolError(INVALID_REQUEST, 400, "A client of this revision sends no responses");
     }
     checkStateless(message, call.headers);
-    const missing = missingPermission(principal, message.method);
+    const missing = missingPermission(principal, message.method) ??
+      missingForListen(principal, message);
     if (missing !== undefined) throw new InsufficientScope(missing);
     // Before anything is sent: an answer of 503 means that nothing was executed.
-    if (deps.budget.isSpent()) {
-      throw new GatewayError("unavailable", "The gateway is out of memory");
-    }
+    if (deps.budget.isSpent()) throw new GatewayError("unavailable", "The gateway is full");
     return message.kind === "notification" ? relayNotification(call) : relayRequest(call);
   }
 
@@ -99,6 +105,7 @@ export function createDispatch(deps: DispatchDeps, options: DispatchOptions): Di
       reply = await deps.client.send(call.server, upstreamRequest(call, body, options));
       if (reply.isStream) return await answerFromStream(call, reply, ids);
       const answer = answerFromBody(call, reply, ids);
+      if (reply.status >= 400 && isOfOtherEra(answer.body)) deps.eras.forget(call.server);
       reply.close();
       return answer;
     } catch (error) {
@@ -111,6 +118,9 @@ export function createDispatch(deps: DispatchDeps, options: DispatchOptions): Di
   }
 
   async function relayNotification(call: CallContext): Promise<Reply> {
+    // Over HTTP a call is cancelled by closing its stream. The id in here is the client's: upstream
+    // it could be that of somebody else's call.
+    if (call.message.method === "notifications/cancelled") return { kind: "accepted" };
     await requireStateless(call.server);
     const { message } = call;
     const reply = await deps.client.send(
@@ -178,27 +188,13 @@ export function createDispatch(deps: DispatchDeps, options: DispatchOptions): Di
     if (error instanceof Draining && call.message.method === "subscriptions/listen") {
       return subscriptionEnd(call.message.id);
     }
-    const isSafe = !isSent || error instanceof DialError || IDEMPOTENT.has(call.message.method);
+    const isSafe = !isSent || error instanceof DialError || isIdempotent(call.message.method);
     const shown = explained(error, isSafe);
     deps.failed(call, error);
     return failureResponse(call.message.id, call.message.method, shown, call.correlationId);
   }
 
   return dispatch;
-}
-
-/** The reason with which a call is aborted when its client closes the connection. */
-export class ClientLeft extends GatewayError {
-  constructor() {
-    super("outcome_unknown", "The client closed the connection");
-  }
-}
-
-/** The reason with which calls are aborted when the gateway stops. */
-export class Draining extends GatewayError {
-  constructor() {
-    super("unavailable", "The gateway is stopping");
-  }
 }
 
 /** The credential lacks the permission that the method needs. */
@@ -211,7 +207,26 @@ export class InsufficientScope extends GatewayError {
   }
 }
 
-function answerFromBody(call: CallContext, reply: UpstreamReply, ids: RelayIds): Reply {
+function missingForListen(principal: Principal, message: ClientMessage): string | undefined {
+  const filter = message.method === "subscriptions/listen" && message.params?.notifications;
+  return isObject(filter) ? missingForSubscription(principal, filter) : undefined;
+}
+
+/**
+ * Whether an error with a 4xx is none that a server of this era gives: its codes are those of
+ * JSON-RPC and of the specification, while older servers answer -32000 to what they do not know.
+ */
+function isOfOtherEra(body: Uint8Array): boolean {
+  const { error } = JSON.parse(new TextDecoder().decode(body));
+  return isObject(error) && typeof error.code === "number" &&
+    error.code > HEADER_MISMATCH && error.code <= -32000;
+}
+
+function answerFromBody(
+  call: CallContext,
+  reply: UpstreamReply,
+  ids: RelayIds,
+): Extract<Reply, { kind: "message" }> {
   const bytes = reply.take();
   if (bytes === undefined) {
     throw new GatewayError("upstream_protocol", "The upstream server sent an empty answer");
@@ -251,31 +266,6 @@ function singleLine(inbound: Inbound): Uint8Array {
   return inbound.message!;
 }
 
-/**
- * The end of a subscription that no client asked for: an ordinary result.
- * @see MCP 2026-07-28, Utilities, "Subscriptions"
- */
-function subscriptionEnd(id: Uint8Array): Uint8Array {
-  const text = new TextDecoder().decode(id);
-  const _meta = `"_meta":{"${META_SUBSCRIPTION_ID}":${text}}`;
-  return new TextEncoder().encode(
-    `{"jsonrpc":"2.0","id":${text},"result":{"resultType":"complete",${_meta}}}`,
-  );
-}
-
-/** Reads, and what the specification calls free of side effects: these may be sent again. */
-const IDEMPOTENT = new Set([
-  "server/discover",
-  "tools/list",
-  "prompts/list",
-  "prompts/get",
-  "resources/list",
-  "resources/templates/list",
-  "resources/read",
-  "completion/complete",
-  "tasks/get",
-]);
-
 /** These may legitimately compute for long before they say anything. */
 const SLOW_TO_START = new Set(["tools/call", "prompts/get", "resources/read"]);
 
@@ -290,7 +280,7 @@ function upstreamRequest(
   return {
     body,
     headers: mirrorHeaders(call),
-    idempotent: IDEMPOTENT.has(method),
+    idempotent: isIdempotent(method),
     firstMs: SLOW_TO_START.has(method) ? silenceMs : options.firstByteMs,
     // A subscription is silent until something changes; it ends with its client.
     silenceMs: isListen ? Infinity : silenceMs,
@@ -306,28 +296,3 @@ function mirrorHeaders({ headers, message }: CallContext): string {
   for (const [param, value] of headers.params) lines += `${param}: ${value}\r\n`;
   return lines;
 }
-
-/**
- * What the caller is told.
- * @param isSafe whether nothing can have been carried out, or carrying it out twice does no harm
- */
-function explained(error: unknown, isSafe: boolean): unknown {
-  if (error instanceof ConnectionLost) {
-    const text = "The connection to the upstream server was lost";
-    return isSafe
-      ? new GatewayError("upstream_unavailable", text)
-      : new GatewayError("outcome_unknown", `${text} before it answered: ${UNKNOWN}`);
-  }
-  const isTimeout = error instanceof GatewayError && error.code === "upstream_timeout";
-  if (isSafe || !isTimeout) return error;
-  return new GatewayError("upstream_timeout", `${error.message}: ${UNKNOWN}`);
-}
-
-function endedWithoutAnswer(method: string): GatewayError {
-  const text = "The upstream server ended its reply without an answer";
-  return IDEMPOTENT.has(method)
-    ? new GatewayError("upstream_protocol", text)
-    : new GatewayError("outcome_unknown", `${text}: ${UNKNOWN}`);
-}
-
-const UNKNOWN = "whether the call was carried out is not known";

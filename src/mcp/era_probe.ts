@@ -31,7 +31,7 @@ export interface EraProbeOptions {
 }
 
 /** A server that was updated must not be taken for an old one until the gateway restarts. */
-const SESSION_VERDICT_MS = 60_000;
+const SESSION_VERDICT_MS = 10_000;
 
 export function createEraProbe(
   deps: { readonly client: McpClient; readonly clock: Clock },

@@ -154,7 +154,7 @@ function sortMembers(bytes: Uint8Array, members: readonly Member[]): Found {
     if (found[name] !== undefined) throw broken("a member twice");
     found[name] = member;
   }
-  if (found.jsonrpc === undefined || !equal(bytes, found.jsonrpc, JSONRPC)) {
+  if (found.jsonrpc === undefined || !isText(bytes, found.jsonrpc, JSONRPC)) {
     throw broken("something that is not JSON-RPC 2.0");
   }
   return found;
@@ -176,9 +176,9 @@ function notification(
   ids: RelayIds,
 ): Uint8Array | undefined {
   // Over HTTP only clients cancel, and by closing the stream.
-  if (equal(bytes, found.method!, CANCELLED)) return undefined;
+  if (isText(bytes, found.method!, CANCELLED)) return undefined;
   if (found.params === undefined) return bytes;
-  if (equal(bytes, found.method!, PROGRESS)) {
+  if (isText(bytes, found.method!, PROGRESS)) {
     const token = within(bytes, found.params, PROGRESS_TOKEN);
     const isOurs = token !== undefined && equal(bytes, token, ids.upstream);
     if (!isOurs || ids.progressToken === undefined) return undefined;
@@ -231,8 +231,8 @@ const UPSTREAM_BOUNDS = {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const NULL = encoder.encode("null");
-const JSONRPC = encoder.encode('"2.0"');
-const PROGRESS = encoder.encode('"notifications/progress"');
+const JSONRPC = nameOf("2.0");
+const PROGRESS = nameOf("notifications/progress");
 const ID = nameOf("id");
 const PARAMS = nameOf("params");
 const META = nameOf("_meta");
@@ -241,7 +241,7 @@ const MESSAGE = nameOf("message");
 const PROGRESS_TOKEN = nameOf("progressToken");
 const SUPPORTED_VERSIONS = nameOf("supportedVersions");
 const SUBSCRIPTION_ID = nameOf(META_SUBSCRIPTION_ID);
-const CANCELLED = encoder.encode('"notifications/cancelled"');
+const CANCELLED = nameOf("notifications/cancelled");
 const SERVED = encoder.encode(JSON.stringify(SERVED_REVISIONS));
 
 /** The member of an object inside a message, or `undefined`. */
@@ -249,8 +249,10 @@ function within(bytes: Uint8Array, holder: Member, name: Name): Member | undefin
   return findMember(bytes, membersAt(bytes, holder.start), name);
 }
 
+/** Whether there is one that is correct; a wrong one is for the upstream server to refuse. */
 function hasProgressToken(meta: unknown): boolean {
-  return isObject(meta) && meta.progressToken !== undefined;
+  const token = isObject(meta) ? meta.progressToken : undefined;
+  return typeof token === "string" || Number.isInteger(token);
 }
 
 function inOrder(edit: Edit, other: Edit | undefined): readonly Edit[] {
@@ -260,6 +262,12 @@ function inOrder(edit: Edit, other: Edit | undefined): readonly Edit[] {
 
 function at(member: Member, value: Uint8Array): Edit {
   return { start: member.start, end: member.end, value };
+}
+
+/** Whether the value is this text, whichever way it is spelled: `\/` is a way to write `/`. */
+function isText(bytes: Uint8Array, member: Member, expected: Name): boolean {
+  if (bytes[member.start] !== 0x22) return false;
+  return hasName(bytes, { ...member, nameStart: member.start, nameEnd: member.end }, expected);
 }
 
 function equal(bytes: Uint8Array, member: Member, expected: Uint8Array): boolean {
@@ -272,4 +280,16 @@ function equal(bytes: Uint8Array, member: Member, expected: Uint8Array): boolean
 
 function broken(what: string, cause?: unknown): GatewayError {
   return new GatewayError("upstream_protocol", `The upstream server sent ${what}`, { cause });
+}
+
+/**
+ * The end of a subscription that no client asked for: an ordinary result.
+ * @see MCP 2026-07-28, Utilities, "Subscriptions"
+ */
+export function subscriptionEnd(id: Uint8Array): Uint8Array {
+  const text = decoder.decode(id);
+  const _meta = `"_meta":{"${META_SUBSCRIPTION_ID}":${text}}`;
+  return encoder.encode(
+    `{"jsonrpc":"2.0","id":${text},"result":{"resultType":"complete",${_meta}}}`,
+  );
 }

@@ -56,6 +56,12 @@ export async function dial(target: DialTarget, options: DialOptions): Promise<De
   }
 }
 
+/** All addresses of a name, in the system's order. @throws {Error} when it has none */
+export async function resolveName(name: string): Promise<readonly string[]> {
+  const found = await lookup(name, { all: true, verbatim: true });
+  return found.map(({ address }) => address);
+}
+
 async function connect(
   target: DialTarget,
   options: DialOptions,
@@ -63,7 +69,7 @@ async function connect(
   abandoned: () => boolean,
 ): Promise<Deno.Conn> {
   const host = target.hostname.replace(/^\[|\]$/g, "");
-  const addresses = (await lookup(host, { all: true, verbatim: true })).map((a) => a.address);
+  const addresses = await resolveName(host);
   for (const address of addresses) options.checkAddress(address);
   let failure: unknown;
   for (const address of addresses) {

@@ -27,10 +27,12 @@ export function createTimers(monotonic: () => number): Timers {
 
   function tick(): void {
     const now = Math.floor(monotonic() / TICK_MS);
-    for (; lastTick <= now; lastTick++) {
-      const entries = due.get(lastTick);
+    while (lastTick <= now) {
+      // Counted first: a timer that is set while others fire belongs to a later tick.
+      const at = lastTick++;
+      const entries = due.get(at);
       if (entries === undefined) continue;
-      due.delete(lastTick);
+      due.delete(at);
       for (const fire of entries) fire();
     }
     if (due.size > 0) return;

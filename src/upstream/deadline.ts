@@ -30,6 +30,7 @@ export function startDeadline(
   let touchedMs = startedMs;
   let spanMs = options.firstMs;
   let timer: Timer | undefined;
+  let isOver = false;
 
   function arm(): void {
     const atMs = Math.min(touchedMs + spanMs, startedMs + options.totalMs);
@@ -39,20 +40,28 @@ export function startDeadline(
   function check(): void {
     const nowMs = deps.now();
     // A touch only notes the time; the timer finds out here that it has to wait longer.
-    if (nowMs - startedMs >= options.totalMs) options.expired(options.totalMs);
-    else if (nowMs - touchedMs >= spanMs) options.expired(spanMs);
+    if (nowMs - startedMs >= options.totalMs) expire(options.totalMs);
+    else if (nowMs - touchedMs >= spanMs) expire(spanMs);
     else arm();
+  }
+
+  function expire(ms: number): void {
+    isOver = true;
+    options.expired(ms);
   }
 
   arm();
   return {
     touch() {
       touchedMs = deps.now();
-      if (spanMs === options.silenceMs) return;
+      if (isOver || spanMs === options.silenceMs) return;
       spanMs = options.silenceMs;
       timer?.cancel();
       arm();
     },
-    end: () => timer?.cancel(),
+    end() {
+      isOver = true;
+      timer?.cancel();
+    },
   };
 }

@@ -178,24 +178,21 @@ function empty(reply: HttpReply, { deadline }: Exchange): UpstreamReply {
 }
 
 function single(reply: HttpReply, exchange: Exchange): UpstreamReply | Promise<UpstreamReply> {
-  const body = reply.whole(exchange.max);
-  return body instanceof Promise
-    ? arriving(reply, exchange, body)
-    : arrived(reply, exchange, body, false);
-}
-
-async function arriving(
-  reply: HttpReply,
-  exchange: Exchange,
-  body: Promise<Uint8Array>,
-): Promise<UpstreamReply> {
-  const announced = Number(reply.headers.get("content-length") ?? 0);
-  exchange.budget.hold(announced);
-  try {
-    return arrived(reply, exchange, await body, true);
-  } finally {
-    exchange.budget.release(announced);
+  const { budget } = exchange;
+  let charged = 0;
+  const body = reply.whole(exchange.max, (bytes) => {
+    if (bytes > 0 && budget.isSpent()) {
+      throw new GatewayError("unavailable", "The gateway has no memory left for the answer");
+    }
+    budget.hold(bytes);
+    charged += bytes;
+  });
+  const release = () => budget.release(charged);
+  if (body instanceof Promise) {
+    return body.then((bytes) => arrived(reply, exchange, bytes, true)).finally(release);
   }
+  release();
+  return arrived(reply, exchange, body, false);
 }
 
 function arrived(

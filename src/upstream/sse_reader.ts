@@ -26,6 +26,7 @@ const EVENT_LINE_CHARS = 64;
  * @throws {GatewayError} `upstream_protocol` from `push` and `take` when an event is larger
  */
 export function createSseReader(maxBytes: number): SseReader {
+  const lineBytesMax = maxBytes + "data: ".length;
   let buffer = new Uint8Array(START_BYTES);
   let start = 0;
   let end = 0;
@@ -62,7 +63,7 @@ export function createSseReader(maxBytes: number): SseReader {
     for (;;) {
       const stop = lineEnd();
       if (stop < 0) {
-        if (end - start > maxBytes) throw tooLarge();
+        if (end - start > lineBytesMax) throw tooLarge();
         return undefined;
       }
       const lineStart = atStreamStart && hasBom() ? start + 3 : start;
@@ -95,6 +96,7 @@ export function createSseReader(maxBytes: number): SseReader {
 
   /** Takes one line in; gives the event's data when the line is the empty one that ends it. */
   function line(from: number, to: number): Uint8Array | undefined {
+    if (to - from > lineBytesMax) throw tooLarge();
     if (from === to) {
       const event = data.length === 0 ? undefined : data.length === 1 ? data[0] : joinLines(data);
       const isMessage = !isOther;
@@ -106,13 +108,14 @@ export function createSseReader(maxBytes: number): SseReader {
     }
     if (!isDataLine(from, to)) {
       const type = EVENT_LINE.exec(ascii(from, Math.min(to, from + EVENT_LINE_CHARS)));
-      if (type) isOther = type[1] !== "" && type[1] !== "message";
+      if (type) isOther = !["", "message"].includes(type[1] ?? "");
       return undefined;
     }
     let valueStart = from + 4;
     if (valueStart < to) valueStart++;
     if (valueStart < to && buffer[valueStart] === 0x20) valueStart++;
-    dataBytes += to - valueStart + 1;
+    // Lines of one event are joined by a line feed each.
+    dataBytes += to - valueStart + (data.length > 0 ? 1 : 0);
     if (dataBytes > maxBytes) throw tooLarge();
     data.push(buffer.slice(valueStart, to));
     return undefined;

@@ -13,18 +13,17 @@ import {
   slowCall,
 } from "../support/gateway_program.ts";
 import { callModern } from "../support/modern.ts";
-import { denoRun, pathOf, type Program, runProgram, startProgram } from "../support/program.ts";
+import { denoRun, pathOf, type Program, runProgram } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
 const LINES_MAX = 100;
-const LAUNCHER = {
-  flags: ["--no-prompt", "--allow-env", "--allow-read", "--allow-run"],
-  script: "src/cli/launch.ts",
-};
+const SCRIPT = "src/cli/launch.ts";
+const LAUNCHER = denoRun(["--no-prompt", "--allow-env", "--allow-read", "--allow-run"], SCRIPT);
+const TASK = ["task", `--config=${pathOf("deno.json")}`, "--quiet", "start"];
 const onLinux = { ignore: Deno.build.os !== "linux" };
 
 Deno.test("the launcher is short enough to be read before it is trusted", async () => {
-  const text = await Deno.readTextFile(pathOf(LAUNCHER.script));
+  const text = await Deno.readTextFile(pathOf(SCRIPT));
   assert(text.split("\n").length - 1 < LINES_MAX);
 });
 
@@ -74,7 +73,7 @@ Deno.test("the exit code of the gateway is passed on", async () => {
 
 Deno.test("all problems come at once, each on a line", async () => {
   const env = { TOOL_TIMEOUT: "soon", LOG_LEVEL: "loud" };
-  const { stderr } = await runProgram([], { env, deno: denoRun(LAUNCHER.flags, LAUNCHER.script) });
+  const { stderr } = await runProgram([], { env, deno: LAUNCHER });
   const lines = stderr.trimEnd().split("\n");
   assertEquals(lines.map((line) => line.split(" ").slice(0, 2)), [
     ["sallyport:", "TOOL_TIMEOUT"],
@@ -144,20 +143,15 @@ Deno.test(
 );
 
 function launched(installation: Installation, env: Record<string, string> = {}): Program {
-  return installation.serve({ ...LAUNCHER, env: { ...OPEN_TO_ALL, ...env } });
+  return installation.serve({ deno: LAUNCHER, env: { ...OPEN_TO_ALL, ...env } });
 }
 
-function asTask({ dir, args }: Installation, env: Record<string, string> = {}): Program {
-  const deno = ["task", `--config=${pathOf("deno.json")}`, "--quiet", "start"];
-  return startProgram(["--port", "0", ...args], {
-    cwd: dir,
-    deno,
-    env: { ...OPEN_TO_ALL, ...env },
-  });
+function asTask(installation: Installation, env: Record<string, string> = {}): Program {
+  return installation.serve({ deno: TASK, env: { ...OPEN_TO_ALL, ...env } });
 }
 
 function launch(args: readonly string[]) {
-  return runProgram(args, { deno: denoRun(LAUNCHER.flags, LAUNCHER.script) });
+  return runProgram(args, { deno: LAUNCHER });
 }
 
 async function childOf(pid: number): Promise<number> {

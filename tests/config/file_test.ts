@@ -41,7 +41,6 @@ for (
     ["http", "http"],
     ["streamable-http", "http"],
     ["streamableHttp", "http"],
-    ["sse", "sse"],
   ] as const
 ) {
   Deno.test(`the type ${type} is served as ${transport}`, () => {
@@ -126,6 +125,15 @@ Deno.test("a stdio entry is skipped, and noted", () => {
     "mcpServers.a is a stdio server: not served yet, skipped",
   ]]);
 });
+
+for (const type of ["sse", "SSE"]) {
+  Deno.test(`an entry of the type ${type} is skipped, and noted`, () => {
+    const { upstreams, notes } = read(entry({ url: "http://a.example/sse", type }));
+    assertEquals([upstreams, notes], [[], [
+      "mcpServers.a is a server of the 2024-11-05 transport: not served yet, skipped",
+    ]]);
+  });
+}
 
 Deno.test("unknown fields are noted, not refused", () => {
   const { notes } = read(entry({ url: "http://a.example/mcp", autoApprove: [] }));

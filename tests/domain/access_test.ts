@@ -5,7 +5,7 @@
  * @see security.md, section 4.6
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
-import { maySee, missingPermission } from "../../src/domain/access.ts";
+import { maySee, missingForSubscription, missingPermission } from "../../src/domain/access.ts";
 import { ANONYMOUS, type Principal } from "../../src/domain/principal.ts";
 import type { UpstreamServer } from "../../src/domain/server.ts";
 
@@ -95,7 +95,6 @@ for (
     ["resources/templates/list", "resources.read"],
     ["resources/read", "resources.read"],
     ["resources/subscribe", "resources.read"],
-    ["subscriptions/listen", "resources.read"],
   ] as const
 ) {
   Deno.test(`${method} needs ${permission}`, () => {
@@ -118,6 +117,59 @@ for (
 
   Deno.test(`an empty list of permissions is not enough for ${method}`, () => {
     assertEquals(missingPermission(user({ permissions: [] }), method), permission);
+  });
+}
+
+for (
+  const [part, permission] of [
+    ["toolsListChanged", "tools.read"],
+    ["promptsListChanged", "prompts.read"],
+    ["resourcesListChanged", "resources.read"],
+    ["resourceSubscriptions", "resources.read"],
+  ] as const
+) {
+  Deno.test(`listening for ${part} needs ${permission}`, () => {
+    const principal = user({ permissions: ["tools.execute"] });
+    assertEquals(missingForSubscription(principal, { [part]: true }), permission);
+  });
+
+  for (const granted of [permission, "*", "admin"]) {
+    Deno.test(`"${granted}" is enough to listen for ${part}`, () => {
+      const principal = user({ permissions: [granted] });
+      assertEquals(missingForSubscription(principal, { [part]: true }), undefined);
+    });
+  }
+}
+
+Deno.test("listening needs the permission for every part of the filter", () => {
+  const filter = { toolsListChanged: true, promptsListChanged: true };
+  const principal = user({ permissions: ["tools.read"] });
+  assertEquals(missingForSubscription(principal, filter), "prompts.read");
+});
+
+Deno.test("listening needs nothing more without a restriction", () => {
+  assertEquals(missingForSubscription(user({}), { toolsListChanged: true }), undefined);
+});
+
+for (
+  const [part, permission] of [
+    ["toolsListChanged", "tools.read"],
+    ["promptsListChanged", "prompts.read"],
+    ["resourcesListChanged", "resources.read"],
+    ["resourceSubscriptions", "resources.read"],
+  ] as const
+) {
+  Deno.test(`listening for ${part} needs ${permission}`, () => {
+    const filter = { [part]: true };
+    assertEquals(
+      missingForSubscription(user({ permissions: ["servers.read"] }), filter),
+      permission,
+    );
+  });
+
+  Deno.test(`${permission} is enough to listen for ${part}`, () => {
+    const filter = { [part]: true };
+    assertEquals(missingForSubscription(user({ permissions: [permission] }), filter), undefined);
   });
 }
 

@@ -78,6 +78,18 @@ for (const text of CORPUS) {
   });
 }
 
+for (const text of ['"\\u00e9"', '"\\n"', "-0.5e+1", "true"]) {
+  Deno.test(`every byte at every place of ${text} is judged like JSON.parse does`, () => {
+    const bytes = bytesOf(text);
+    for (let at = 0; at < bytes.length; at++) {
+      for (let byte = 0; byte < 256; byte++) {
+        const changed = bytes.with(at, byte);
+        assertEquals(accepts(changed), parses(changed), `byte ${byte} at ${at}`);
+      }
+    }
+  });
+}
+
 for (let place = 0; place < 70; place += 3) {
   Deno.test(`a control character at place ${place} of a string is refused`, () => {
     const text = `"${"a".repeat(place)}\n${"a".repeat(70 - place)}"`;

@@ -10,10 +10,8 @@ import { tempDir } from "./temp_dir.ts";
 
 export interface GatewayProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** Permission flags, all permissions unless given. */
-  readonly flags?: readonly string[];
-  /** The script, `main.ts` unless given. */
-  readonly script?: string;
+  /** What follows `deno`; `main.ts` with all permissions unless given. */
+  readonly deno?: readonly string[];
 }
 
 export interface Installation extends AsyncDisposable {
@@ -23,7 +21,7 @@ export interface Installation extends AsyncDisposable {
   readonly dataDir: string;
   /** What every command of this installation is given. */
   readonly args: readonly string[];
-  /** `serve` on a free port; it is killed with the installation. */
+  /** `serve` on a free port; it ends with the installation at the latest. */
   readonly serve: (options?: GatewayProgramOptions) => Program;
   /** The output of a command that must succeed. */
   readonly command: (...args: readonly string[]) => Promise<string>;
@@ -44,8 +42,7 @@ export async function openInstallation(): Promise<Installation> {
     dir,
     dataDir,
     args,
-    serve({ env = {}, flags = ["-A"], script } = {}) {
-      const deno = denoRun(flags, script);
+    serve({ env = {}, deno = denoRun(["-A"]) } = {}) {
       return stack.use(startProgram(["--port", "0", ...args], { env, cwd: dir, deno }));
     },
     async command(...own) {

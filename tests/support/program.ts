@@ -86,8 +86,12 @@ export function startProgram(args: readonly string[], options: ProgramOptions = 
     ended,
     async [Symbol.asyncDispose]() {
       // The second signal ends a gateway at once; a killed launcher would leave it behind.
-      await until("the end of the process", () => isOver || void child.kill("SIGTERM"), STOP_MS_MAX)
-        .catch(() => child.kill("SIGKILL"));
+      await until(
+        "the end of the process",
+        () => isOver || void kill(child, "SIGTERM"),
+        STOP_MS_MAX,
+      )
+        .catch(() => kill(child, "SIGKILL"));
       await ended();
     },
   };
@@ -104,6 +108,14 @@ export async function runProgram(
 
 export function pathOf(name: string): string {
   return decodeURIComponent(new URL(name, ROOT).pathname);
+}
+
+function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch {
+    // It has ended already.
+  }
 }
 
 function collect(pipe: ReadableStream<Uint8Array>) {

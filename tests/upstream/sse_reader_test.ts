@@ -183,9 +183,9 @@ for (
   const [what, pieces] of [
     ["a line", [`data: ${"a".repeat(MAX + 1)}\n`]],
     ["a line that does not end", ["data: ", ..."a".repeat(20).split("").map((a) => a.repeat(60))]],
-    ["a comment that does not end", [`:${"c".repeat(MAX + 1)}`]],
+    ["a comment that does not end", [`:${"c".repeat(MAX + 10)}`]],
     ["many lines", Array.from({ length: 30 }, () => `data: ${"a".repeat(50)}\n`)],
-    ["many empty lines", Array.from({ length: MAX + 1 }, () => "data\n")],
+    ["many empty lines", Array.from({ length: MAX + 2 }, () => "data\n")],
   ] satisfies [string, string[]][]
 ) {
   Deno.test(`${what} over the cap is refused`, () => {

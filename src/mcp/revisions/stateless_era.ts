@@ -29,14 +29,14 @@ export interface MirrorHeaders {
 }
 
 /** The member of `params` that `Mcp-Name` mirrors, per method. */
-const NAME_MEMBER: Readonly<Record<string, string>> = {
-  "tools/call": "name",
-  "prompts/get": "name",
-  "resources/read": "uri",
-  "tasks/get": "taskId",
-  "tasks/update": "taskId",
-  "tasks/cancel": "taskId",
-};
+const NAME_MEMBER: ReadonlyMap<string, string> = new Map([
+  ["tools/call", "name"],
+  ["prompts/get", "name"],
+  ["resources/read", "uri"],
+  ["tasks/get", "taskId"],
+  ["tasks/update", "taskId"],
+  ["tasks/cancel", "taskId"],
+]);
 
 const LOG_LEVELS = "debug info notice warning error critical alert emergency".split(" ");
 
@@ -92,14 +92,16 @@ function checkMirrors(message: ClientMessage, headers: MirrorHeaders): void {
   if (headers.method !== message.method) {
     throw mismatch("The Mcp-Method header must equal the method");
   }
-  const member = NAME_MEMBER[message.method];
+  const member = NAME_MEMBER.get(message.method);
   if (member !== undefined) {
     const name = message.params?.[member];
     const mirrored = headers.name === undefined ? undefined : decodeHeaderValue(headers.name);
     if (mirrored !== name) throw mismatch(`The Mcp-Name header must equal "${member}"`);
   }
-  for (const [, value] of headers.params) {
-    if (!PLAIN.test(value)) throw mismatch("A Mcp-Param header is not printable ASCII");
+  // They are written into the request to the upstream server.
+  const values = [headers.method, headers.name ?? "", ...headers.params.map(([, value]) => value)];
+  if (!values.every((value) => PLAIN.test(value))) {
+    throw mismatch("An Mcp header is not printable ASCII");
   }
 }
 
@@ -126,7 +128,7 @@ export function encodeHeaderValue(value: string): string {
 
 /** The `Mcp-Name` for a message to an upstream; `undefined` where its method has none. */
 export function nameHeaderOf(message: ClientMessage): string | undefined {
-  const member = NAME_MEMBER[message.method];
+  const member = NAME_MEMBER.get(message.method);
   const name = member === undefined ? undefined : message.params?.[member];
   return typeof name === "string" ? encodeHeaderValue(name) : undefined;
 }

@@ -14,6 +14,7 @@ import { dial, type DialTarget } from "../dial.ts";
 import { decoded } from "./content_coding.ts";
 import { type Connection, ConnectionLost, createConnection } from "./connection.ts";
 import type { ResponseHead } from "./head.ts";
+import { roomy } from "./roomy.ts";
 
 export interface HttpRequest {
   readonly target: DialTarget;
@@ -39,9 +40,13 @@ export interface HttpReply {
   /**
    * The whole body. A promise is for one with a buffer of its own, which may be overwritten; what
    * is given at once is valid until `release`.
+   * @param arriving told of bytes before they are kept; what it throws ends the reading
    * @throws {GatewayError} `upstream_protocol` when it is over `max` bytes once decoded
    */
-  readonly whole: (max: number) => Uint8Array | Promise<Uint8Array>;
+  readonly whole: (
+    max: number,
+    arriving: (bytes: number) => void,
+  ) => Uint8Array | Promise<Uint8Array>;
   /** Gives the connection back, or closes it when the body was not read to its end. */
   readonly release: () => void;
 }
@@ -172,10 +177,11 @@ function reply(connection: Connection, head: ResponseHead, release: () => void):
     status: head.status,
     headers: head.headers,
     next,
-    whole(max) {
+    whole(max, arriving) {
       const { framing } = head;
-      if (framing.kind !== "length" || coding !== "identity") return collected(next, max);
+      if (framing.kind !== "length" || coding !== "identity") return collected(next, max, arriving);
       if (framing.bytes > max) throw tooLarge();
+      arriving(framing.bytes);
       return connection.whole(framing.bytes);
     },
     release() {
@@ -186,19 +192,24 @@ function reply(connection: Connection, head: ResponseHead, release: () => void):
   };
 }
 
-async function collected(next: HttpReply["next"], max: number): Promise<Uint8Array> {
+async function collected(
+  next: HttpReply["next"],
+  max: number,
+  arriving: (bytes: number) => void,
+): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   for (let piece = await next(); piece !== undefined; piece = await next()) {
     bytes += piece.length;
     if (bytes > max) throw tooLarge();
+    arriving(piece.length);
     pieces.push(piece.slice());
   }
   return joined(pieces, bytes);
 }
 
 function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array {
-  const target = new Uint8Array(bytes);
+  const target = roomy(bytes);
   let at = 0;
   for (const piece of pieces) {
     target.set(piece, at);

@@ -11,6 +11,7 @@
 import { GatewayError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { headEnd, parseHead, type ResponseHead } from "./head.ts";
+import { roomy } from "./roomy.ts";
 
 /** The connection ended before the reply did. */
 export class ConnectionLost extends Error {
@@ -127,7 +128,10 @@ export function createConnection(socket: Deno.Conn): Connection {
   function onWire(head: string, requestBody: Uint8Array): Uint8Array {
     const length = head.length + requestBody.length;
     const target = length <= output.length ? output : new Uint8Array(length);
-    encoder.encodeInto(head, target);
+    // Were a character more than a byte, the head would be cut and the body read as its end.
+    if (encoder.encodeInto(head, target).written !== head.length) {
+      throw new GatewayError("internal", "The request to the upstream server could not be made");
+    }
     target.set(requestBody, head.length);
     return target.subarray(0, length);
   }
@@ -212,10 +216,7 @@ export function createConnection(socket: Deno.Conn): Connection {
     const arrived = Math.min(bytes, end - start);
     start += arrived;
     if (arrived === bytes) return buffer.subarray(start - arrived, start);
-    const target = new Uint8Array(bytes + 2 * BODY_ROOM_BYTES).subarray(
-      BODY_ROOM_BYTES,
-      -BODY_ROOM_BYTES,
-    );
+    const target = roomy(bytes);
     target.set(buffer.subarray(start - arrived, start));
     return readInto(target, arrived);
   }
@@ -281,9 +282,6 @@ interface ChunkedBody {
 type BodyState = PlainBody | ChunkedBody;
 
 const DONE: BodyState = { kind: "length", left: 0 };
-/** Free space before and behind a large body, for whoever edits it without copying. */
-const BODY_ROOM_BYTES = 512;
-
 const MAX_LINE = 4096;
 const MAX_INTERIM = 8;
 const TOO_LONG = "The upstream server sent an HTTP head or line that is too long";

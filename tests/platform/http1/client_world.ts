@@ -55,7 +55,7 @@ export function openClientWorld(
 /** Reads the body and releases the reply. */
 export async function bodyOf(reply: HttpReply, max = BYTES_MAX): Promise<string> {
   try {
-    return textOf(await reply.whole(max))!;
+    return textOf(await reply.whole(max, () => {}))!;
   } finally {
     reply.release();
   }

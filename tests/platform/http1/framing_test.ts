@@ -96,6 +96,12 @@ Deno.test("a request larger than any buffer is sent whole", async () => {
   assertEquals(await seen.promise, 3_000_000);
 });
 
+Deno.test("a head outside of ASCII is not sent: its length would be another", async () => {
+  await using world = openClientWorld(always(`${HEAD}Content-Length: 0\r\n\r\n`));
+  const head = "POST /é HTTP/1.1\r\nHost: upstream\r\n";
+  await assertRejects(() => world.ask({ head }), { code: "internal" });
+});
+
 for (
   const [what, answer] of [
     ["no HTTP", "hello\r\n\r\n"],
