@@ -14,6 +14,7 @@ import { ClientLeft, Draining } from "../mcp/failure.ts";
 import { onOneLine } from "../mcp/edit.ts";
 import { type ClientMessage, decodeClientMessage } from "../mcp/message.ts";
 import type { MirrorHeaders } from "../mcp/revisions/stateless_era.ts";
+import { type Bagged, createBag } from "../platform/bag.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 import type { Timers } from "../platform/timers.ts";
 import { readBody } from "./body.ts";
@@ -54,7 +55,7 @@ export interface Streamable {
 type SingleReply = Exclude<Reply, { kind: "stream" }>;
 
 /** A call and the request that it came with. */
-interface Call extends CallContext {
+interface Call extends CallContext, Bagged {
   readonly request: Request;
   /** See `leavingIsNoticed()`. */
   readonly leavingIsNoticed: boolean;
@@ -77,7 +78,7 @@ const LARGE_BODY_BYTES = 256 * 1024;
 const WATCH_AFTER_MS = 50;
 
 export function createStreamable(deps: StreamableDeps, options: StreamableOptions): Streamable {
-  const running = new Set<Call>();
+  const running = createBag<Call>();
   const bodyLimits = { bytesMax: options.requestBytesMax, timeoutMs: LIMITS.requestBodyMs };
 
   async function post(incoming: StreamableRequest): Promise<Response> {
@@ -88,6 +89,7 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
     const body = await readBody(request, length, bodyLimits, deps.timers);
     const message = decodeClientMessage(body);
     const call: Call = {
+      slot: -1,
       request,
       delivered: incoming.delivered,
       leavingIsNoticed: leavingIsNoticed(head.wireBytes, body.length),
@@ -114,13 +116,13 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
       const isPlain = reply.kind !== "message" || reply.status !== 200 || form === "auto";
       return isPlain ? whole(call, reply) : stream(call, batchesOf(reply));
     } catch (error) {
-      running.delete(call);
+      running.remove(call);
       throw withId(error, message, correlationId);
     }
   }
 
   function whole(call: Call, reply: SingleReply): Response {
-    running.delete(call);
+    running.remove(call);
     if (reply.kind === "accepted") return new Response(null, { status: 202 });
     const { status, body } = reply;
     if (body.length > LARGE_BODY_BYTES) return large(call, status, body);
@@ -145,7 +147,7 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
     const body = new ReadableStream<Uint8Array>({
       async pull(controller) {
         const reply = await last.catch((error) => withId(error, call.message, call.correlationId));
-        running.delete(call);
+        running.remove(call);
         const bytes = reply instanceof CallFailed
           ? new Uint8Array(await reply.response.arrayBuffer())
           : reply.kind === "message"
@@ -159,7 +161,7 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
         controller.close();
       },
       cancel() {
-        running.delete(call);
+        running.remove(call);
         call.abort.abort(new ClientLeft());
       },
     }, { highWaterMark: 1 });
@@ -173,12 +175,12 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
     const held = createHold(deps.budget, call.delivered);
     const pull = async () => {
       const batch = await next();
-      if (batch === undefined) running.delete(call);
+      if (batch === undefined) running.remove(call);
       else held.next(batch.reduce((bytes, message) => bytes + message.length, 0));
       return batch;
     };
     const body = deps.sse.body(pull, () => {
-      running.delete(call);
+      running.remove(call);
       call.abort.abort(new ClientLeft());
     });
     return new Response(body, { status: 200, headers: SSE_HEADERS });
@@ -187,12 +189,12 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
   return {
     post,
     drain() {
-      for (const call of running) {
+      for (const call of running.list()) {
         if (call.message.method === "subscriptions/listen") call.abort.abort(new Draining());
       }
     },
     abandon() {
-      for (const call of running) call.abort.abort(new Draining());
+      for (const call of running.list()) call.abort.abort(new Draining());
     },
   };
 }

@@ -7,6 +7,8 @@
  *
  * @module
  */
+import { type Bag, type Bagged, createBag } from "./bag.ts";
+
 export interface Timer {
   readonly cancel: () => void;
 }
@@ -18,10 +20,14 @@ export interface Timers {
 
 export const TICK_MS = 25;
 
+interface Entry extends Bagged {
+  readonly fire: () => void;
+}
+
 /** @param monotonic the clock for durations, in milliseconds */
 export function createTimers(monotonic: () => number): Timers {
   /** Entries by the tick at which they are due. */
-  const due = new Map<number, Set<() => void>>();
+  const due = new Map<number, Bag<Entry>>();
   let interval: ReturnType<typeof setInterval> | undefined;
   let lastTick = 0;
 
@@ -33,7 +39,11 @@ export function createTimers(monotonic: () => number): Timers {
       const entries = due.get(at);
       if (entries === undefined) continue;
       due.delete(at);
-      for (const fire of entries) fire();
+      for (const entry of entries.list()) {
+        if (entry.slot < 0) continue;
+        entries.remove(entry);
+        entry.fire();
+      }
     }
     if (due.size > 0) return;
     clearInterval(interval);
@@ -49,14 +59,14 @@ export function createTimers(monotonic: () => number): Timers {
       }
       // Rounded up: never early. Ticks that are past are not looked at again.
       const at = Math.max(Math.ceil((nowMs + delayMs) / TICK_MS), lastTick);
-      let entries = due.get(at);
-      if (entries === undefined) due.set(at, entries = new Set());
-      const own = () => fire();
-      entries.add(own);
+      const entries = due.get(at) ?? createBag<Entry>();
+      if (entries.size() === 0) due.set(at, entries);
+      const entry: Entry = { slot: -1, fire };
+      entries.add(entry);
       return {
         cancel() {
-          entries.delete(own);
-          if (entries.size === 0 && due.get(at) === entries) due.delete(at);
+          entries.remove(entry);
+          if (entries.size() === 0 && due.get(at) === entries) due.delete(at);
         },
       };
     },
