@@ -18,6 +18,7 @@ import { type Bagged, createBag } from "../platform/bag.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 import type { Timers } from "../platform/timers.ts";
 import { readBody } from "./body.ts";
+import { createHold, jsonResponse, lateJsonResponse } from "./json_body.ts";
 import { rpcProblem } from "./problem.ts";
 import type { RequestHead } from "./request_head.ts";
 import { SSE_HEADERS, type SseWriter } from "./sse_writer.ts";
@@ -71,9 +72,6 @@ const JSON_WINDOW_MS = 1_000;
  */
 const BLIND_JSON_WINDOW_MS = 425;
 
-/** Bodies beyond this count as held until the client has them. */
-const LARGE_BODY_BYTES = 256 * 1024;
-
 /** Answers faster than this cost no watching. */
 const WATCH_AFTER_MS = 50;
 
@@ -107,7 +105,7 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
         const last = pending.then(lastOf);
         const settled = await settledWithin(deps.timers, last, call);
         // Status and type can wait for the answer where leaving is noticed without a stream.
-        if (settled === undefined && !call.leavingIsNoticed) return lateJson(call, last);
+        if (settled === undefined && !call.leavingIsNoticed) return lateWhole(call, last);
         return whole(call, settled ?? await last);
       }
       const reply = await settledWithin(deps.timers, pending, call);
@@ -124,48 +122,21 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
   function whole(call: Call, reply: SingleReply): Response {
     running.remove(call);
     if (reply.kind === "accepted") return new Response(null, { status: 202 });
-    const { status, body } = reply;
-    if (body.length > LARGE_BODY_BYTES) return large(call, status, body);
-    return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: JSON_HEADERS });
+    return jsonResponse(reply, deps.budget, call.delivered);
   }
 
-  /** As a stream, because of other bodies the runtime says at once that they were delivered. */
-  function large(call: Call, status: number, body: Uint8Array): Response {
-    createHold(deps.budget, call.delivered).next(body.length);
-    const stream = new ReadableStream<Uint8Array>({
-      pull(controller) {
-        controller.enqueue(body);
-        controller.close();
-      },
+  /** A JSON answer that is still to come, with its status given away: its client is watched. */
+  function lateWhole(call: Call, last: Promise<SingleReply>): Response {
+    const body = async () => {
+      const reply = await last.catch((error) => withId(error, call.message, call.correlationId));
+      running.remove(call);
+      if (reply instanceof CallFailed) return new Uint8Array(await reply.response.arrayBuffer());
+      return reply.kind === "message" ? reply.body : undefined;
+    };
+    return lateJsonResponse(body, deps.budget, call.delivered, () => {
+      running.remove(call);
+      call.abort.abort(new ClientLeft());
     });
-    const headers = { ...JSON_HEADERS, "Content-Length": String(body.length) };
-    return new Response(stream, { status, headers });
-  }
-
-  /** A JSON body that is still to come, as a stream: its end is noticed. */
-  function lateJson(call: Call, last: Promise<SingleReply>): Response {
-    const body = new ReadableStream<Uint8Array>({
-      async pull(controller) {
-        const reply = await last.catch((error) => withId(error, call.message, call.correlationId));
-        running.remove(call);
-        const bytes = reply instanceof CallFailed
-          ? new Uint8Array(await reply.response.arrayBuffer())
-          : reply.kind === "message"
-          ? reply.body
-          : undefined;
-        if (call.abort.signal.aborted) return;
-        if (bytes !== undefined) {
-          createHold(deps.budget, call.delivered).next(bytes.length);
-          controller.enqueue(bytes);
-        }
-        controller.close();
-      },
-      cancel() {
-        running.remove(call);
-        call.abort.abort(new ClientLeft());
-      },
-    }, { highWaterMark: 1 });
-    return new Response(body, { status: 200, headers: JSON_HEADERS });
   }
 
   function stream(
@@ -198,8 +169,6 @@ export function createStreamable(deps: StreamableDeps, options: StreamableOption
     },
   };
 }
-
-const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" } as const;
 
 /** `json`: only ever one body. `sse`: an event stream even for one message. */
 type ReplyForm = "json" | "sse" | "auto";
@@ -329,36 +298,6 @@ function lateBatches(
 function onlyLine(body: Uint8Array): Uint8Array {
   onOneLine(body);
   return body;
-}
-
-/**
- * Charges the budget with what waits for a client that is slow to read. The runtime takes one piece
- * ahead of the one that it is sending, so a piece is delivered for sure when the second after it is
- * asked for, or when the whole response is.
- */
-function createHold(budget: ByteBudget, delivered: Promise<void>) {
-  let sending = 0;
-  let taken = 0;
-  let isOver = false;
-  let isWaiting = false;
-
-  function over(): void {
-    isOver = true;
-    budget.release(sending + taken);
-    sending = taken = 0;
-  }
-
-  return {
-    next(bytes: number): void {
-      budget.release(sending);
-      sending = taken;
-      taken = bytes > LARGE_BODY_BYTES && !isOver ? bytes : 0;
-      budget.hold(taken);
-      if (taken === 0 || isWaiting) return;
-      isWaiting = true;
-      delivered.then(over, over);
-    },
-  };
 }
 
 /** Every error answer carries the id of the request that it answers. */

@@ -1,0 +1,93 @@
+/**
+ * Answers that are one JSON body, and the memory that they take until the client has them.
+ *
+ * @module
+ */
+import type { ByteBudget } from "../platform/byte_budget.ts";
+
+const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" } as const;
+
+/** Bodies beyond this count as held until the client has them. */
+const LARGE_BODY_BYTES = 256 * 1024;
+
+/** @param delivered settles when the response has been sent, or cannot be any more */
+export function jsonResponse(
+  reply: { readonly status: number; readonly body: Uint8Array },
+  budget: ByteBudget,
+  delivered: Promise<void>,
+): Response {
+  const { status, body } = reply;
+  if (body.length <= LARGE_BODY_BYTES) {
+    return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: JSON_HEADERS });
+  }
+  // As a stream, because of other bodies the runtime says at once that they were delivered.
+  createHold(budget, delivered).next(body.length);
+  const stream = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.enqueue(body);
+      controller.close();
+    },
+  });
+  const headers = { ...JSON_HEADERS, "Content-Length": String(body.length) };
+  return new Response(stream, { status, headers });
+}
+
+/**
+ * A 200 whose body is still to come.
+ * @param body gives the body once; `undefined` for none
+ * @param gone called when the client leaves before the body is there
+ */
+export function lateJsonResponse(
+  body: () => Promise<Uint8Array | undefined>,
+  budget: ByteBudget,
+  delivered: Promise<void>,
+  gone: () => void,
+): Response {
+  let isGone = false;
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const bytes = await body();
+      if (isGone) return;
+      if (bytes !== undefined) {
+        createHold(budget, delivered).next(bytes.length);
+        controller.enqueue(bytes);
+      }
+      controller.close();
+    },
+    cancel() {
+      isGone = true;
+      gone();
+    },
+  }, { highWaterMark: 1 });
+  return new Response(stream, { status: 200, headers: JSON_HEADERS });
+}
+
+/**
+ * Charges the budget with what waits for a client that is slow to read. The runtime takes one piece
+ * ahead of the one that it is sending, so a piece is delivered for sure when the second after it is
+ * asked for, or when the whole response is.
+ */
+export function createHold(budget: ByteBudget, delivered: Promise<void>) {
+  let sending = 0;
+  let taken = 0;
+  let isOver = false;
+  let isWaiting = false;
+
+  function over(): void {
+    isOver = true;
+    budget.release(sending + taken);
+    sending = taken = 0;
+  }
+
+  return {
+    next(bytes: number): void {
+      budget.release(sending);
+      sending = taken;
+      taken = bytes > LARGE_BODY_BYTES && !isOver ? bytes : 0;
+      budget.hold(taken);
+      if (taken === 0 || isWaiting) return;
+      isWaiting = true;
+      delivered.then(over, over);
+    },
+  };
+}
