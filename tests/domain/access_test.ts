@@ -151,28 +151,6 @@ Deno.test("listening needs nothing more without a restriction", () => {
   assertEquals(missingForSubscription(user({}), { toolsListChanged: true }), undefined);
 });
 
-for (
-  const [part, permission] of [
-    ["toolsListChanged", "tools.read"],
-    ["promptsListChanged", "prompts.read"],
-    ["resourcesListChanged", "resources.read"],
-    ["resourceSubscriptions", "resources.read"],
-  ] as const
-) {
-  Deno.test(`listening for ${part} needs ${permission}`, () => {
-    const filter = { [part]: true };
-    assertEquals(
-      missingForSubscription(user({ permissions: ["servers.read"] }), filter),
-      permission,
-    );
-  });
-
-  Deno.test(`${permission} is enough to listen for ${part}`, () => {
-    const filter = { [part]: true };
-    assertEquals(missingForSubscription(user({ permissions: [permission] }), filter), undefined);
-  });
-}
-
 Deno.test("being an admin does not widen a credential that names its permissions", () => {
   const principal = user({ isAdmin: true, permissions: ["tools.read"] });
   assertEquals(missingPermission(principal, "tools/call"), "tools.execute");
