@@ -41,5 +41,5 @@ export function addCorsHeaders(head: RequestHead, response: Response): void {
   if (origin === undefined) return;
   response.headers.set("Access-Control-Allow-Origin", origin);
   response.headers.set("Access-Control-Expose-Headers", EXPOSED_HEADERS);
-  response.headers.append("Vary", "Origin");
+  if (response.headers.get("Vary") !== "Origin") response.headers.append("Vary", "Origin");
 }
