@@ -70,7 +70,7 @@ const JSON_WINDOW_MS = 1_000;
  * The same where the runtime would not notice that the client has left. Leaving is a cancellation
  * and must act within 500 ms; once a stream is open it is always noticed.
  */
-const BLIND_JSON_WINDOW_MS = 425;
+const BLIND_JSON_WINDOW_MS = 350;
 
 /** Answers faster than this cost no watching. */
 const WATCH_AFTER_MS = 50;

@@ -126,28 +126,20 @@ Deno.test("strictly, the destinations are the listener and the declared servers"
   ]);
 });
 
-Deno.test("strictly, a call is served", async () => {
-  await using installation = await openInstallation();
-  const port = String(freePort());
-  const flags = await installation.command("doctor", "--strict", "--port", port);
-  const args = ["--port", port, ...installation.args];
-  await using gateway = startProgram(args, { env: OPEN_TO_ALL, deno: denoRun(flags.split(" ")) });
-  const { result } = (await callModern(await gateway.listening(), CALL)).response;
-  assertEquals((result as { isError?: boolean }).isError, undefined);
-});
-
-Deno.test("strictly, a call to a server that is declared by name is served", async () => {
-  await using installation = await openInstallation();
-  const configPath = installation.args[1]!;
-  const text = await Deno.readTextFile(configPath);
-  await Deno.writeTextFile(configPath, text.replace("127.0.0.1", "localhost"));
-  const port = String(freePort());
-  const flags = await installation.command("doctor", "--strict", "--port", port);
-  const args = ["--port", port, ...installation.args];
-  await using gateway = startProgram(args, { env: OPEN_TO_ALL, deno: denoRun(flags.split(" ")) });
-  const { result } = (await callModern(await gateway.listening(), CALL)).response;
-  assertEquals((result as { isError?: boolean }).isError, undefined);
-});
+for (const host of ["127.0.0.1", "localhost"]) {
+  Deno.test(`strictly, a call to a server that is declared as ${host} is served`, async () => {
+    await using installation = await openInstallation();
+    const configPath = installation.args[1]!;
+    const text = await Deno.readTextFile(configPath);
+    await Deno.writeTextFile(configPath, text.replace("127.0.0.1", host));
+    const port = String(freePort());
+    const flags = await installation.command("doctor", "--strict", "--port", port);
+    const args = ["--port", port, ...installation.args];
+    await using gateway = startProgram(args, { env: OPEN_TO_ALL, deno: denoRun(flags.split(" ")) });
+    const { result } = (await callModern(await gateway.listening(), CALL)).response;
+    assertEquals((result as { isError?: boolean }).isError, undefined);
+  });
+}
 
 Deno.test("a destination that was not granted is a failure of the call, not of the process", async () => {
   await using installation = await openInstallation();

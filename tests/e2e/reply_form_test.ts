@@ -96,7 +96,7 @@ for (
 }
 
 // A request that fits into the buffer of its head may wait longer: docs/decisions/0009.
-for (const [size, bytes, ms] of [["short", 0, 600], ["long", 4_000, 300]] as const) {
+for (const [size, bytes, ms] of [["short", 0, 600], ["long", 4_000, 200]] as const) {
   Deno.test(`auto: the answer to a ${size} request after ${ms} ms is still JSON`, async () => {
     const headers = { "X-Trace": "t".repeat(600) };
     const reply = await send("auto", { ...slow(ms, "a".repeat(bytes)), headers });

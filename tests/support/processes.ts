@@ -3,13 +3,10 @@
  *
  * @module
  */
+import { spawnDeno } from "./spawn.ts";
 
-const ROOT = new URL("../../", import.meta.url);
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 30_000;
-
-/** What a process needs from the environment of the tests; everything else is left out. */
-const INHERITED = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "XDG_CACHE_HOME"];
 
 export interface RunningProcess extends AsyncDisposable {
   /** `http://HOST:PORT`, as it said itself. */
@@ -76,21 +73,8 @@ async function start(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<RunningProcess> {
-  const inherited = INHERITED.flatMap((name) => {
-    const value = Deno.env.get(name);
-    return value === undefined ? [] : [[name, value]];
-  });
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-check", "-A", ...args],
-    cwd: ROOT,
-    clearEnv: true,
-    env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...env },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const stdout = collect(child.stdout);
-  const stderr = collect(child.stderr);
+  const command = ["run", "--quiet", "--no-check", "-A", ...args];
+  const { child, stdout, stderr } = spawnDeno(command, env ?? {});
 
   const stop = async () => {
     const timer = setTimeout(() => kill(child, "SIGKILL"), STOP_MS_MAX);
@@ -118,30 +102,6 @@ async function start(
     stderr: stderr.text,
     stop,
     [Symbol.asyncDispose]: async () => void await stop(),
-  };
-}
-
-/** Reads a pipe to its end, so that the process never waits for us. */
-function collect(pipe: ReadableStream<Uint8Array>) {
-  let text = "";
-  let onText = () => {};
-  const ended = (async () => {
-    for await (const part of pipe.pipeThrough(new TextDecoderStream())) {
-      text += part;
-      onText();
-    }
-  })();
-  return {
-    ended,
-    text: () => text,
-    find: (pattern: RegExp) =>
-      new Promise<RegExpMatchArray>((resolve) => {
-        onText = () => {
-          const match = text.match(pattern);
-          if (match) resolve(match);
-        };
-        onText();
-      }),
   };
 }
 

@@ -5,13 +5,11 @@
  *
  * @module
  */
+import { ROOT, spawnDeno } from "./spawn.ts";
 import { until } from "./until.ts";
-
-export const ROOT = new URL("../../", import.meta.url);
 
 const END_MS_MAX = 30_000;
 const STOP_MS_MAX = 10_000;
-const INHERITED = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "XDG_CACHE_HOME"];
 
 export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -44,21 +42,7 @@ export function denoRun(flags: readonly string[], script = "main.ts"): readonly 
 
 export function startProgram(args: readonly string[], options: ProgramOptions = {}): Program {
   const { env = {}, cwd, deno = denoRun(["-A"]) } = options;
-  const inherited = INHERITED.flatMap((name) => {
-    const value = Deno.env.get(name);
-    return value === undefined ? [] : [[name, value]];
-  });
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...deno, ...args],
-    cwd: cwd ?? ROOT,
-    clearEnv: true,
-    env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...env },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const stdout = collect(child.stdout);
-  const stderr = collect(child.stderr);
+  const { child, stdout, stderr } = spawnDeno([...deno, ...args], env, cwd);
   let isOver = false;
   const status = child.status.finally(() => isOver = true);
 
@@ -116,12 +100,4 @@ function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   } catch {
     // It has ended already.
   }
-}
-
-function collect(pipe: ReadableStream<Uint8Array>) {
-  let text = "";
-  const ended = (async () => {
-    for await (const part of pipe.pipeThrough(new TextDecoderStream())) text += part;
-  })();
-  return { ended, text: () => text };
 }

@@ -8,14 +8,6 @@ export type Revision = string;
 /** Newest first. The only revision of the stateless era so far. */
 export const STATELESS_REVISIONS: readonly Revision[] = ["2026-07-28"];
 
-/** Newest first: revisions that open with a handshake. */
-export const SESSION_REVISIONS: readonly Revision[] = [
-  "2025-11-25",
-  "2025-06-18",
-  "2025-03-26",
-  "2024-11-05",
-];
-
 /** What the gateway serves now; `server/discover` and -32022 name exactly these. */
 export const SERVED_REVISIONS: readonly Revision[] = STATELESS_REVISIONS;
 
