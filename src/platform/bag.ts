@@ -20,6 +20,7 @@ export interface Bag<T extends Bagged> {
   readonly remove: (member: T) => void;
   /** The members now; adding and removing meanwhile does not disturb the caller. */
   readonly list: () => readonly T[];
+  readonly find: (isMeant: (member: T) => boolean) => T | undefined;
   readonly size: () => number;
 }
 
@@ -40,6 +41,7 @@ export function createBag<T extends Bagged>(): Bag<T> {
       member.slot = -1;
     },
     list: () => [...members],
+    find: (isMeant) => members.find(isMeant),
     size: () => members.length,
   };
 }

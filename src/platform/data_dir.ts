@@ -27,6 +27,23 @@ export async function loadOrCreateSecret(dir: string, name: string): Promise<str
   return found;
 }
 
+/** File of the sessions and their events. SQLite puts a second one beside it. */
+export function sessionsFile(dir: string): string {
+  return `${dir}/sessions.db`;
+}
+
+/** Makes the file if it is not there, and makes it and what lies beside it its owner's only. */
+export async function makePrivate(path: string): Promise<void> {
+  (await Deno.open(path, { create: true, append: true, mode: 0o600 })).close();
+  for (const file of [path, `${path}-wal`]) {
+    try {
+      await Deno.chmod(file, 0o600);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
 /** True exactly once in the life of the directory. */
 export async function isFirstStart(dir: string): Promise<boolean> {
   return await createFile(`${dir}/first-start`, `${new Date().toISOString()}\n`);

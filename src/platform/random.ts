@@ -9,3 +9,8 @@ import { Buffer } from "node:buffer";
 export function randomText(bytes: number): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString("base64url");
 }
+
+/** Up to a fifth more, so that many who wait equally long do not come back at once. */
+export function jittered(ms: number): number {
+  return ms * (1 + Math.random() / 5);
+}

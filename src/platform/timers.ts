@@ -72,3 +72,19 @@ export function createTimers(monotonic: () => number): Timers {
     },
   };
 }
+
+/** Resolves after that time; rejects with the reason when `signal` is aborted before. */
+export function sleep(timers: Timers, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const stop = () => {
+      timer.cancel();
+      reject(signal!.reason);
+    };
+    const timer = timers.after(delayMs, () => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    });
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+}

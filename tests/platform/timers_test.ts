@@ -1,13 +1,14 @@
 /**
- * Coarse timers: never early, at most a tick late, and nothing left running when none is set.
+ * Coarse timers, and sleeping by them: never early, at most a tick late, and nothing left running
+ * when none is set.
  *
  * The clock is the test's; only the ticking itself is real, and it is awaited, never timed.
  *
  * @module
  */
-import { deepStrictEqual as assertEquals } from "node:assert/strict";
-import { createTimers, TICK_MS, type Timers } from "../../src/platform/timers.ts";
-import { fakeClock } from "../support/fake_clock.ts";
+import { deepStrictEqual as assertEquals, rejects as assertRejects } from "node:assert/strict";
+import { createTimers, sleep, TICK_MS, type Timers } from "../../src/platform/timers.ts";
+import { fakeClock, fakeTimers } from "../support/fake_clock.ts";
 
 const STRICT = { sanitizeOps: true, sanitizeResources: true };
 
@@ -145,6 +146,69 @@ Deno.test("after a pause with no timer set the next one still fires", STRICT, as
   const second = firing(timers, 10);
   clock.advance(100);
   await second;
+});
+
+// ── sleep() ─────────────────────────────────────────────────────────────────────────────────────
+
+const REASON = new Error("Reason of this test");
+
+Deno.test("sleep() ends after its time", STRICT, async () => {
+  const timers = fakeTimers(fakeClock());
+  const slept = sleep(timers, 1_000);
+  timers.advance(1_000);
+  await slept;
+  assertEquals(timers.open(), 0);
+});
+
+Deno.test("sleep() does not end before", STRICT, async () => {
+  const timers = fakeTimers(fakeClock());
+  let isOver = false;
+  const slept = sleep(timers, 1_000).then(() => isOver = true);
+  timers.advance(999);
+  await Promise.resolve();
+  const wasEarly = isOver;
+  timers.advance(1);
+  await slept;
+  assertEquals(wasEarly, false);
+});
+
+Deno.test(
+  "sleep() ends early with the reason of its signal, and leaves no timer",
+  STRICT,
+  async () => {
+    const timers = fakeTimers(fakeClock());
+    const abort = new AbortController();
+    const slept = sleep(timers, 1_000, abort.signal);
+    abort.abort(REASON);
+    await assertRejects(slept, REASON);
+    assertEquals(timers.open(), 0);
+  },
+);
+
+Deno.test("sleep() does not begin under a signal that is aborted already", STRICT, async () => {
+  const timers = fakeTimers(fakeClock());
+  await assertRejects(sleep(timers, 1_000, AbortSignal.abort(REASON)), REASON);
+  assertEquals(timers.open(), 0);
+});
+
+Deno.test("a signal that is aborted after sleep() does no harm", STRICT, async () => {
+  const timers = fakeTimers(fakeClock());
+  const abort = new AbortController();
+  const slept = sleep(timers, 1_000, abort.signal);
+  timers.advance(1_000);
+  await slept;
+  abort.abort(REASON);
+});
+
+Deno.test("of two that sleep under one signal each has its own time", STRICT, async () => {
+  const timers = fakeTimers(fakeClock());
+  const abort = new AbortController();
+  const short = sleep(timers, 1_000, abort.signal);
+  const long = sleep(timers, 2_000, abort.signal);
+  timers.advance(1_000);
+  await short;
+  abort.abort(REASON);
+  await assertRejects(long, REASON);
 });
 
 function start() {

@@ -1,0 +1,125 @@
+/**
+ * SQLite files: opened by one process at a time, written once per turn of the event loop.
+ *
+ * @module
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { setImmediate } from "node:timers";
+import { GatewayError } from "../domain/errors.ts";
+
+export interface Sqlite {
+  readonly prepare: (sql: string) => StatementSync;
+  /**
+   * Runs `work` in one transaction with all others of this turn of the event loop, in the order in
+   * which they were asked for, and resolves when that is committed.
+   *
+   * `work` is undone when it throws, and only its own promise rejects. It may run twice.
+   * @throws {GatewayError} `unavailable` when the file cannot be written
+   */
+  readonly write: <T>(work: () => T) => Promise<T>;
+  /** Size of the file in bytes. */
+  readonly size: () => number;
+  /** Writes what waits, then closes. */
+  readonly close: () => void;
+}
+
+interface Waiting {
+  readonly work: () => unknown;
+  readonly done: (value: unknown) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * @param path of the file, or `:memory:`
+ * @param schema statements that make what is missing
+ * @throws {Error} naming the file when it cannot be opened, or when another process has it open
+ */
+export function openSqlite(path: string, schema: string): Sqlite {
+  const db = opened(path, schema);
+  const begin = db.prepare("BEGIN");
+  const commit = db.prepare("COMMIT");
+  const rollback = db.prepare("ROLLBACK");
+  const pages = db.prepare(
+    "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size",
+  );
+  let waiting: Waiting[] = [];
+  let isClosed = false;
+
+  function flush(): void {
+    const batch = waiting;
+    waiting = [];
+    const values: unknown[] = [];
+    try {
+      begin.run();
+      for (const { work } of batch) values.push(work());
+      commit.run();
+    } catch (error) {
+      if (db.isTransaction) rollback.run();
+      // One of them is at fault: each on its own, so that the others are kept.
+      if (batch.length === 1) batch[0]!.failed(explained(error));
+      else for (const one of batch) alone(one);
+      return;
+    }
+    batch.forEach(({ done }, i) => done(values[i]));
+  }
+
+  function alone({ work, done, failed }: Waiting): void {
+    let value: unknown;
+    try {
+      begin.run();
+      value = work();
+      commit.run();
+    } catch (error) {
+      if (db.isTransaction) rollback.run();
+      return failed(explained(error));
+    }
+    done(value);
+  }
+
+  return {
+    prepare: (sql) => db.prepare(sql),
+    write<T>(work: () => T) {
+      if (isClosed) return Promise.reject(new Error("The database is closed"));
+      return new Promise<T>((resolve, failed) => {
+        if (waiting.length === 0) setImmediate(() => waiting.length > 0 && flush());
+        waiting.push({ work, done: resolve as (value: unknown) => void, failed });
+      });
+    },
+    size: () => Number(pages.get()!.bytes),
+    close() {
+      if (isClosed) return;
+      if (waiting.length > 0) flush();
+      isClosed = true;
+      db.close();
+    },
+  };
+}
+
+/** What SQLite says is for the log; a caller is told that nothing was kept. */
+function explained(cause: unknown): unknown {
+  if ((cause as { code?: unknown } | null)?.code !== "ERR_SQLITE_ERROR") return cause;
+  return new GatewayError("unavailable", "The gateway cannot keep anything at the moment", {
+    cause,
+  });
+}
+
+/** For a process that is about to end, as in a restart. */
+const LOCKED_MS = 3_000;
+
+function opened(path: string, schema: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { timeout: LOCKED_MS });
+    // Exclusive: what is kept in memory beside the file is right only while nobody else writes.
+    db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = NORMAL; ${schema}`);
+    return db;
+  } catch (cause) {
+    db?.close();
+    const text = (cause as Error).message;
+    const why = /locked|busy/.test(text)
+      ? "another process uses it; give each its own --data"
+      : text;
+    throw new Error(`The file "${path}" cannot be opened: ${why}`, { cause });
+  }
+}
