@@ -12,6 +12,11 @@ export interface DeadlineOptions {
   /** Between two calls of `touch`; `Infinity` for none. */
   readonly silenceMs: number;
   readonly totalMs: number;
+  /**
+   * When somebody else than the upstream server was last waited for, now included, on the clock for
+   * durations: silence counts from then. The total does not care.
+   */
+  readonly pausedAtMs?: (() => number) | undefined;
   /** Called once, with the span that ran out. */
   readonly expired: (spanMs: number) => void;
 }
@@ -39,6 +44,7 @@ export function startDeadline(
 
   function check(): void {
     const nowMs = deps.now();
+    if (options.pausedAtMs !== undefined) touchedMs = Math.max(touchedMs, options.pausedAtMs());
     // A touch only notes the time; the timer finds out here that it has to wait longer.
     if (nowMs - startedMs >= options.totalMs) expire(options.totalMs);
     else if (nowMs - touchedMs >= spanMs) expire(spanMs);

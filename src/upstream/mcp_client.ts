@@ -1,5 +1,5 @@
 /**
- * MCP over Streamable HTTP, client side: one POST, and the messages that come back.
+ * MCP over Streamable HTTP, client side: one request, and the messages that come back.
  *
  * Knows framing, deadlines and status codes; nothing of what the messages mean. Whether a message
  * answers the request is decided by `mcp/relay.ts`.
@@ -8,6 +8,7 @@
  * @see MCP 2026-07-28, Transports, "Streamable HTTP"
  */
 import { GatewayError } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -17,8 +18,8 @@ import { type Deadline, startDeadline } from "./deadline.ts";
 import { createSseReader } from "./sse_reader.ts";
 
 export interface UpstreamRequest {
-  /** One JSON-RPC message. */
-  readonly body: Uint8Array;
+  /** One JSON-RPC message to POST; `undefined` for a GET, which opens or resumes a stream. */
+  readonly body: Uint8Array | undefined;
   /** Header lines of the protocol, each ended by CRLF; values proven printable ASCII. */
   readonly headers: string;
   /** Whether it may be sent a second time when a kept connection died before it answered. */
@@ -26,6 +27,14 @@ export interface UpstreamRequest {
   readonly firstMs: number;
   readonly silenceMs: number;
   readonly totalMs: number;
+  /** See `DeadlineOptions`. */
+  readonly pausedAtMs?: (() => number) | undefined;
+  /** Told of an event id that came without a message: from there the stream can be resumed. */
+  readonly primed?: ((eventId: string) => void) | undefined;
+  /** Nothing comes back: what a 2xx contains is not looked at. */
+  readonly isOneWay?: boolean | undefined;
+  /** A GET that is silent most of the time. */
+  readonly isQuiet?: boolean | undefined;
   /** Aborted by the caller to cancel, and by this module when a deadline runs out. */
   readonly abort: AbortController;
 }
@@ -36,6 +45,14 @@ export interface UpstreamReply {
   readonly isStream: boolean | undefined;
   /** Whether a message's whole `ArrayBuffer` is the receiver's, to keep and to overwrite. */
   readonly isOwned: boolean;
+  /**
+   * `Mcp-Session-Id`, which the answer to `initialize` may carry.
+   * @throws {GatewayError} when it is malformed
+   */
+  readonly sessionId: () => string | undefined;
+  /** Of a stream: see `SseReader`. */
+  readonly lastEventId: () => string | undefined;
+  readonly retryMs: () => number | undefined;
   /** The next message; `undefined` at the end. One of a stream is a buffer of its own. */
   readonly next: () => Promise<Uint8Array | undefined>;
   /** A message that has arrived already, or `undefined`. A single body is valid until `close`. */
@@ -50,6 +67,11 @@ export interface McpClient {
    * @throws {ConnectionLost} when the reply broke off
    */
   readonly send: (server: UpstreamServer, request: UpstreamRequest) => Promise<UpstreamReply>;
+  /**
+   * Ends a session of the session era; gives the status of the reply.
+   * @throws as `send`
+   */
+  readonly remove: (server: UpstreamServer, headers: string, totalMs: number) => Promise<number>;
 }
 
 /** The server answered with an HTTP error that carries no message. */
@@ -88,7 +110,6 @@ export function createMcpClient(
     let head = fixedHeads.get(server);
     if (head === undefined) {
       head = `Host: ${server.url.host}\r\nUser-Agent: ${options.userAgent}\r\n` +
-        "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n" +
         "Accept-Encoding: identity\r\n";
       for (const [name, value] of Object.entries(server.headers)) head += `${name}: ${value}\r\n`;
       fixedHeads.set(server, head);
@@ -96,24 +117,44 @@ export function createMcpClient(
     return head;
   }
 
+  function httpRequest(verb: Verb, server: UpstreamServer, url: URL, headers: string) {
+    const secure = url.protocol === "https:";
+    return {
+      target: { secure, hostname: url.hostname, port: Number(url.port) || (secure ? 443 : 80) },
+      head: `${verb} ${url.pathname}${url.search} HTTP/1.1\r\n${fixedHead(server)}` +
+        VERB_HEADERS[verb] + headers,
+      connectMs: options.connectMs,
+      checkAddress: (address: string) => options.checkAddress(server, address),
+    };
+  }
+
   async function send(server: UpstreamServer, request: UpstreamRequest): Promise<UpstreamReply> {
     const deadline = startDeadline({ timers: deps.timers, now: deps.clock.monotonic }, {
       firstMs: request.firstMs,
       silenceMs: request.silenceMs,
       totalMs: request.totalMs,
+      pausedAtMs: request.pausedAtMs,
       expired: (spanMs) => request.abort.abort(timedOut(spanMs)),
     });
     let reply: HttpReply | undefined;
     try {
-      reply = await post(server, request, server.url);
+      reply = await exchange(server, request, server.url);
       if (reply.status === 307 || reply.status === 308) {
         const location = redirectTarget(server.url, reply);
         reply.release();
-        if (location !== undefined) reply = await post(server, request, location);
+        if (location !== undefined) reply = await exchange(server, request, location);
       }
       deadline.touch();
-      const exchange = { max: options.messageBytesMax, deadline, budget: deps.budget };
-      const answer = opened(reply, exchange);
+      const { primed, isQuiet } = request;
+      const reading = {
+        max: options.messageBytesMax,
+        deadline,
+        budget: deps.budget,
+        primed,
+        isQuiet,
+      };
+      if (request.isOneWay && reply.status < 300) return empty(reply, reading);
+      const answer = opened(reply, reading);
       return answer instanceof Promise ? await answer : answer;
     } catch (error) {
       deadline.end();
@@ -122,27 +163,47 @@ export function createMcpClient(
     }
   }
 
-  function post(server: UpstreamServer, request: UpstreamRequest, url: URL): Promise<HttpReply> {
-    const line = `POST ${url.pathname}${url.search} HTTP/1.1\r\n`;
-    const secure = url.protocol === "https:";
-    return deps.http.send({
-      target: { secure, hostname: url.hostname, port: Number(url.port) || (secure ? 443 : 80) },
-      head: line + fixedHead(server) + request.headers,
-      body: request.body,
-      idempotent: request.idempotent,
-      connectMs: options.connectMs,
-      checkAddress: (address) => options.checkAddress(server, address),
-      signal: request.abort.signal,
-    });
+  function exchange(server: UpstreamServer, request: UpstreamRequest, url: URL) {
+    const { body, idempotent, isQuiet, headers, abort } = request;
+    const common = httpRequest(body === undefined ? "GET" : "POST", server, url, headers);
+    return deps.http.send({ ...common, body, idempotent, isQuiet, signal: abort.signal });
   }
 
-  return { send };
+  async function remove(server: UpstreamServer, headers: string, totalMs: number) {
+    const abort = new AbortController();
+    const timer = deps.timers.after(totalMs, () => abort.abort(timedOut(totalMs)));
+    try {
+      const common = httpRequest("DELETE", server, server.url, headers);
+      const reply = await deps.http.send({
+        ...common,
+        body: undefined,
+        idempotent: true,
+        signal: abort.signal,
+      });
+      reply.release();
+      return reply.status;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  return { send, remove };
 }
+
+type Verb = "POST" | "GET" | "DELETE";
+
+const VERB_HEADERS: Readonly<Record<Verb, string>> = {
+  POST: "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n",
+  GET: "Accept: text/event-stream\r\n",
+  DELETE: "Accept: application/json\r\n",
+};
 
 interface Exchange {
   readonly max: number;
   readonly deadline: Deadline;
   readonly budget: ByteBudget;
+  readonly primed: UpstreamRequest["primed"];
+  readonly isQuiet: UpstreamRequest["isQuiet"];
 }
 
 /** @throws {GatewayError} when status and content type promise no messages */
@@ -153,7 +214,10 @@ function opened(reply: HttpReply, exchange: Exchange): UpstreamReply | Promise<U
   if (type === "application/json" && (reply.status < 300 || reply.status >= 400)) {
     return single(reply, exchange);
   }
-  if (reply.status === 202 || reply.status === 204) return empty(reply, exchange);
+  const hasNone = type === undefined && reply.headers.get("content-length") === "0";
+  if (reply.status === 202 || reply.status === 204 || (reply.status === 200 && hasNone)) {
+    return empty(reply, exchange);
+  }
   throw unusable(reply.status, type);
 }
 
@@ -165,16 +229,27 @@ function mediaType(contentType: string | undefined): string | undefined {
 function empty(reply: HttpReply, { deadline }: Exchange): UpstreamReply {
   deadline.end();
   reply.release();
-  const { status } = reply;
-  const take = () => undefined;
   return {
-    status,
+    ...NO_EVENTS,
+    status: reply.status,
     isStream: undefined,
     isOwned: true,
+    sessionId: () => sessionIdOf(reply),
     next: () => Promise.resolve(undefined),
-    take,
-    close: take,
+    take: nothing,
+    close: nothing,
   };
+}
+
+const nothing = () => undefined;
+const NO_EVENTS = { lastEventId: nothing, retryMs: nothing };
+
+/** @throws {GatewayError} when it could not be sent back in a header */
+function sessionIdOf({ headers }: HttpReply): string | undefined {
+  const id = headers.get("mcp-session-id");
+  if (id === undefined) return undefined;
+  if (id.length <= LIMITS.upstreamSessionIdChars && /^[\x21-\x7e]+$/.test(id)) return id;
+  throw new GatewayError("upstream_protocol", "The upstream server sent a malformed session id");
 }
 
 function single(reply: HttpReply, exchange: Exchange): UpstreamReply | Promise<UpstreamReply> {
@@ -208,12 +283,23 @@ function arrived(
     left = undefined;
     return message;
   };
-  const next = () => Promise.resolve(take());
-  return { status: reply.status, isStream: false, isOwned, next, take, close: reply.release };
+  return {
+    ...NO_EVENTS,
+    status: reply.status,
+    isStream: false,
+    isOwned,
+    sessionId: () => sessionIdOf(reply),
+    next: () => Promise.resolve(take()),
+    take,
+    close: reply.release,
+  };
 }
 
-function stream(reply: HttpReply, { max, deadline, budget }: Exchange): UpstreamReply {
-  const reader = createSseReader(max);
+function stream(reply: HttpReply, exchange: Exchange): UpstreamReply {
+  const { max, deadline, budget, primed, isQuiet } = exchange;
+  // One message too large must not keep a client from all the others, for ever.
+  const reader = createSseReader(max, isQuiet);
+  let knownId: string | undefined;
   let charged = 0;
   let ended = false;
 
@@ -227,6 +313,7 @@ function stream(reply: HttpReply, { max, deadline, budget }: Exchange): Upstream
       const message = reader.take();
       if (message !== undefined) return message;
       charge(reader.heldBytes());
+      if (primed !== undefined) tell(primed);
       if (ended) return undefined;
       const piece = await reply.next();
       if (piece === undefined) {
@@ -240,10 +327,19 @@ function stream(reply: HttpReply, { max, deadline, budget }: Exchange): Upstream
     }
   }
 
+  function tell(primed: (eventId: string) => void): void {
+    const id = reader.lastEventId();
+    if (id === undefined || id === knownId) return;
+    primed(knownId = id);
+  }
+
   return {
     status: reply.status,
     isStream: true,
     isOwned: true,
+    sessionId: () => sessionIdOf(reply),
+    lastEventId: reader.lastEventId,
+    retryMs: reader.retryMs,
     next,
     take: reader.take,
     close() {

@@ -5,6 +5,7 @@
  * @see HTML Living Standard, "Server-sent events", sections 9.2.5 and 9.2.6
  */
 import { GatewayError } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
 
 export interface SseReader {
   /** Adds a piece of the body. The piece is copied. */
@@ -13,19 +14,34 @@ export interface SseReader {
   readonly take: () => Uint8Array | undefined;
   /** Bytes of events that have arrived in part. */
   readonly heldBytes: () => number;
+  /**
+   * The id of the newest event that was taken or had no data; `undefined` before the first, and
+   * after one that cannot be sent back in a header.
+   */
+  readonly lastEventId: () => string | undefined;
+  /** How long the server wants a client to wait before it reconnects; `undefined` if it said nothing. */
+  readonly retryMs: () => number | undefined;
 }
 
 const LF = 0x0a;
 const CR = 0x0d;
+const COLON = 0x3a;
 const START_BYTES = 4096;
-const EVENT_LINE = /^event(?:: ?(.*))?$/;
-const EVENT_LINE_CHARS = 64;
+const encoder = new TextEncoder();
+const ID = encoder.encode("id");
+const EVENT = encoder.encode("event");
+const RETRY = encoder.encode("retry");
+/** Of the fields that are looked at as text; a longer one is none that is known. */
+const VALUE_CHARS = 64;
+/** Printable ASCII: what may stand in the header `Last-Event-ID`. */
+const SENDABLE_ID = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 
 /**
  * @param maxBytes of one event's data and of one line
+ * @param dropsLarge whether an event that is larger is left out; otherwise the stream ends with it
  * @throws {GatewayError} `upstream_protocol` from `push` and `take` when an event is larger
  */
-export function createSseReader(maxBytes: number): SseReader {
+export function createSseReader(maxBytes: number, dropsLarge = false): SseReader {
   const lineBytesMax = maxBytes + "data: ".length;
   let buffer = new Uint8Array(START_BYTES);
   let start = 0;
@@ -39,6 +55,10 @@ export function createSseReader(maxBytes: number): SseReader {
   let dataBytes = 0;
   /** The event has a type of its own: nobody listens for it. */
   let isOther = false;
+  const ids = createLastId();
+  /** What is left out of an event, or of the stream: its data, or the rest of a line too. */
+  let dropping: "nothing" | "event" | "line" = "nothing";
+  let retryMs: number | undefined;
 
   function push(piece: Uint8Array): void {
     if (end + piece.length > buffer.length) makeRoom(piece.length);
@@ -63,7 +83,8 @@ export function createSseReader(maxBytes: number): SseReader {
     for (;;) {
       const stop = lineEnd();
       if (stop < 0) {
-        if (end - start > lineBytesMax) throw tooLarge();
+        if (dropping === "line") start = searched = end;
+        else if (end - start > lineBytesMax) drop("line");
         return undefined;
       }
       const lineStart = atStreamStart && hasBom() ? start + 3 : start;
@@ -94,21 +115,35 @@ export function createSseReader(maxBytes: number): SseReader {
     return buffer[start] === 0xef && buffer[start + 1] === 0xbb && buffer[start + 2] === 0xbf;
   }
 
+  /** @throws {GatewayError} when nothing may be left out */
+  function drop(what: "event" | "line"): void {
+    if (!dropsLarge) throw tooLarge();
+    dropping = what;
+    data = [];
+    dataBytes = 0;
+    if (what === "line") start = searched = end;
+  }
+
   /** Takes one line in; gives the event's data when the line is the empty one that ends it. */
   function line(from: number, to: number): Uint8Array | undefined {
-    if (to - from > lineBytesMax) throw tooLarge();
+    if (dropping === "line") {
+      dropping = "event";
+      return undefined;
+    }
+    if (to - from > lineBytesMax) drop("event");
     if (from === to) {
       const event = data.length === 0 ? undefined : data.length === 1 ? data[0] : joinLines(data);
       const isMessage = !isOther;
       data = [];
       dataBytes = 0;
       isOther = false;
+      dropping = "nothing";
+      ids.commit();
       // An event without data is not dispatched (priming events have none).
       return isMessage && event !== undefined && event.length > 0 ? event : undefined;
     }
-    if (!isDataLine(from, to)) {
-      const type = EVENT_LINE.exec(ascii(from, Math.min(to, from + EVENT_LINE_CHARS)));
-      if (type) isOther = !["", "message"].includes(type[1] ?? "");
+    if (!isDataLine(buffer, from, to)) {
+      if (buffer[from] !== COLON) otherLine(from, to);
       return undefined;
     }
     let valueStart = from + 4;
@@ -116,22 +151,91 @@ export function createSseReader(maxBytes: number): SseReader {
     if (valueStart < to && buffer[valueStart] === 0x20) valueStart++;
     // Lines of one event are joined by a line feed each.
     dataBytes += to - valueStart + (data.length > 0 ? 1 : 0);
-    if (dataBytes > maxBytes) throw tooLarge();
-    data.push(buffer.slice(valueStart, to));
+    if (dataBytes > maxBytes) drop("event");
+    if (dropping === "nothing") data.push(buffer.slice(valueStart, to));
     return undefined;
   }
 
-  /** `data` alone or `data:…`. */
-  function isDataLine(from: number, to: number): boolean {
-    return buffer[from] === 0x64 && buffer[from + 1] === 0x61 && buffer[from + 2] === 0x74 &&
-      buffer[from + 3] === 0x61 && (from + 4 === to || buffer[from + 4] === 0x3a);
+  function otherLine(from: number, to: number): void {
+    if (isField(buffer, from, to, ID)) {
+      ids.read(buffer, valueStart(buffer, from + ID.length), to);
+    } else if (isField(buffer, from, to, EVENT)) {
+      const type = textOf(buffer, from + EVENT.length, to);
+      isOther = type !== "" && type !== "message";
+    } else if (isField(buffer, from, to, RETRY)) {
+      const text = textOf(buffer, from + RETRY.length, to);
+      if (/^\d{1,9}$/.test(text)) retryMs = Number(text);
+    }
   }
 
-  function ascii(from: number, to: number): string {
-    return String.fromCharCode(...buffer.subarray(from, to));
-  }
+  return {
+    push,
+    take,
+    heldBytes: () => end - start + dataBytes,
+    lastEventId: ids.text,
+    retryMs: () => retryMs,
+  };
+}
 
-  return { push, take, heldBytes: () => end - start + dataBytes };
+/** `data` alone or `data:…`. */
+function isDataLine(buffer: Uint8Array, from: number, to: number): boolean {
+  return buffer[from] === 0x64 && buffer[from + 1] === 0x61 && buffer[from + 2] === 0x74 &&
+    buffer[from + 3] === 0x61 && (from + 4 === to || buffer[from + 4] === COLON);
+}
+
+/** `name` alone or `name:…`. */
+function isField(buffer: Uint8Array, from: number, to: number, name: Uint8Array): boolean {
+  const end = from + name.length;
+  if (end > to || (end < to && buffer[end] !== COLON)) return false;
+  for (let i = 0; i < name.length; i++) if (buffer[from + i] !== name[i]) return false;
+  return true;
+}
+
+/** Behind the name, the colon and one space. */
+function valueStart(buffer: Uint8Array, nameEnd: number): number {
+  return nameEnd + (buffer[nameEnd + 1] === 0x20 ? 2 : 1);
+}
+
+/** The value of a field with a short one. */
+function textOf(buffer: Uint8Array, nameEnd: number, to: number): string {
+  let text = "";
+  const end = Math.min(to, nameEnd + VALUE_CHARS);
+  for (let i = valueStart(buffer, nameEnd); i < end; i++) text += String.fromCharCode(buffer[i]!);
+  return text;
+}
+
+/**
+ * The id of the newest event. It is read for every event and asked for now and then, so it stays
+ * bytes in memory that is used again.
+ */
+function createLastId() {
+  let last = new Uint8Array();
+  let next = new Uint8Array();
+  /** -1 for none, or for one that is too long to be sent back. */
+  let lastLength = -1;
+  let nextLength: number | undefined;
+  return {
+    read(buffer: Uint8Array, from: number, to: number): void {
+      const length = Math.max(0, to - from);
+      nextLength = length > LIMITS.upstreamEventIdChars ? -1 : length;
+      if (nextLength > next.length) next = new Uint8Array(2 * nextLength);
+      for (let i = 0; i < nextLength; i++) next[i] = buffer[from + i]!;
+    },
+    /** The event that it belongs to is complete. */
+    commit(): void {
+      if (nextLength === undefined) return;
+      lastLength = nextLength;
+      nextLength = undefined;
+      const free = last;
+      last = next;
+      next = free;
+    },
+    text(): string | undefined {
+      if (lastLength <= 0) return undefined;
+      const text = String.fromCharCode(...last.subarray(0, lastLength));
+      return SENDABLE_ID.test(text) ? text : undefined;
+    },
+  };
 }
 
 function joinLines(lines: readonly Uint8Array[]): Uint8Array {

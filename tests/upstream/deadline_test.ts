@@ -1,5 +1,6 @@
 /**
- * The three deadlines of an exchange: first sign of life, silence, and the whole.
+ * The three deadlines of an exchange: first sign of life, silence, and the whole; and the time for
+ * which somebody else is waited for.
  *
  * @module
  */
@@ -103,6 +104,77 @@ Deno.test("expired is called once, even when a sign of life comes too late", () 
   advance(1e6);
   assertEquals(expired, [100]);
 });
+
+// ── While somebody else is waited for ───────────────────────────────────────────────────────────
+
+Deno.test("as long as somebody else is waited for no silence counts", () => {
+  const { advance, deadline, expired } = startPaused();
+  deadline.touch();
+  advance(9_999);
+  assertEquals(expired, []);
+});
+
+Deno.test("before the first sign of life neither", () => {
+  const { advance, expired } = startPaused();
+  advance(9_999);
+  assertEquals(expired, []);
+});
+
+Deno.test("the absolute end does not wait for anybody", () => {
+  const { advance, deadline, expired } = startPaused();
+  deadline.touch();
+  advance(10_000);
+  assertEquals(expired, [10_000]);
+});
+
+Deno.test("silence counts from when nobody else was waited for any more", () => {
+  const { advance, deadline, expired, clock, pause } = startPaused();
+  deadline.touch();
+  advance(4_200);
+  pause.endMs = clock.monotonic();
+  advance(999);
+  const before = [...expired];
+  advance(1);
+  assertEquals([before, expired, clock.monotonic()], [[], [1_000], 5_200]);
+});
+
+Deno.test("a pause of long ago does not shorten the silence that is allowed", () => {
+  const { advance, deadline, expired, clock, pause } = startPaused();
+  deadline.touch();
+  advance(500);
+  pause.endMs = clock.monotonic();
+  advance(500);
+  deadline.touch();
+  advance(1_000);
+  assertEquals([expired, clock.monotonic()], [[1_000], 2_000]);
+});
+
+Deno.test("a second pause is one too", () => {
+  const { advance, deadline, expired, clock, pause } = startPaused();
+  deadline.touch();
+  advance(3_000);
+  pause.endMs = clock.monotonic();
+  advance(500);
+  pause.endMs = undefined;
+  advance(3_000);
+  pause.endMs = clock.monotonic();
+  advance(1_000);
+  assertEquals([expired, clock.monotonic()], [[1_000], 7_500]);
+});
+
+Deno.test("when nobody was ever waited for silence counts as usual", () => {
+  const { advance, deadline, expired } = start({ pausedAtMs: () => -Infinity });
+  deadline.touch();
+  advance(1_000);
+  assertEquals(expired, [1_000]);
+});
+
+/** Somebody else is waited for until `pause.endMs`. */
+function startPaused() {
+  const pause: { endMs: number | undefined } = { endMs: undefined };
+  const started = start({ pausedAtMs: () => pause.endMs ?? started.clock.monotonic() });
+  return { ...started, pause };
+}
 
 function start(spans: Partial<DeadlineOptions> = {}) {
   const clock = fakeClock();

@@ -1,14 +1,17 @@
 /**
- * Reading server-sent events: the same messages, however lines end and wherever the network cuts.
+ * Reading server-sent events: the same messages, however lines end and wherever the network cuts;
+ * and from where a stream can be resumed, and when.
  *
  * @module
  */
 import { deepStrictEqual as assertEquals, throws as assertThrows } from "node:assert/strict";
+import { LIMITS } from "../../src/domain/limits.ts";
 import { createSseReader } from "../../src/upstream/sse_reader.ts";
 import { bytesOf, textOf } from "../support/bytes.ts";
 import { seeded } from "../support/seeded.ts";
 
 const MAX = 1_000;
+const LONG_MAX = 10_000;
 
 const STREAM = [
   ": a comment",
@@ -201,6 +204,150 @@ Deno.test("comments without end that stay on their lines are no event: nothing i
   }
   assertEquals(reader.heldBytes(), 0);
 });
+
+// ── Ids ─────────────────────────────────────────────────────────────────────────────────────────
+
+Deno.test("before the first event there is no id", () => {
+  assertEquals(createSseReader(MAX).lastEventId(), undefined);
+});
+
+Deno.test("with each message that is taken its id is the last", () => {
+  const reader = createSseReader(MAX);
+  reader.push(bytesOf("id: 1\ndata: a\n\ndata: b\nid: 2\n\nid: 3\ndata: c\n\n"));
+  const ids = ["a", "b", "c"].map((data) => {
+    assertEquals(textOf(reader.take()), data);
+    return reader.lastEventId();
+  });
+  assertEquals(ids, ["1", "2", "3"]);
+});
+
+for (
+  const [what, stream, id] of [
+    ["an event without an id leaves the last one", "id: 1\ndata: a\n\ndata: b\n\n", "1"],
+    ["many events without an id leave it", `id: 1\ndata: a\n\n${"data: b\n\n".repeat(50)}`, "1"],
+    ["comments leave it", "id: 1\ndata: a\n\n: comment\n\n:\n\n", "1"],
+    ["the id of an event that primes a stream counts", "id: 1\ndata:\n\n", "1"],
+    ["the id of an event without data counts", "id: 1\n\n", "1"],
+    ["the id of an event for others counts", "id: 1\nevent: ping\ndata: a\n\n", "1"],
+    ["the id of an event that has not ended does not count yet", "id: 1\ndata: a\n", undefined],
+    ["it leaves the one before", "id: 1\ndata: a\n\nid: 2\ndata: b\n", "1"],
+    ["the last id of an event counts", "id: 1\nid: 2\ndata: a\n\n", "2"],
+    ["one space after the colon is dropped", "id:1\ndata: a\n\n", "1"],
+    ["an id may have spaces and colons inside", "id: a b: c\ndata: a\n\n", "a b: c"],
+    [
+      "an id may have any printable ASCII",
+      'id: !"#$%&()*+,-./:;<=>?@[]^_`{|}~\n\n',
+      '!"#$%&()*+,-./:;<=>?@[]^_`{|}~',
+    ],
+    ["a field name is compared exactly", "Id: 1\nids: 2\n id: 3\nid : 4\ndata: a\n\n", undefined],
+  ] satisfies [string, string, string | undefined][]
+) {
+  Deno.test(what, () => assertEquals(after([stream]).lastEventId(), id));
+}
+
+for (
+  const [what, id] of [
+    ["is empty", ""],
+    ["is a space", " "],
+    ["begins with a space", " 1"],
+    ["ends with a space", "1 "],
+    ["has a NUL", "a\0b"],
+    ["has a tab", "a\tb"],
+    ["has a control character", "a\x1fb"],
+    ["has a DEL", "a\x7fb"],
+    ["is not ASCII", "größe"],
+    ["is too long", "1".repeat(LIMITS.upstreamEventIdChars + 1)],
+    ["is far too long", "1".repeat(LONG_MAX - 10)],
+  ] as const
+) {
+  const stream = `id: 1\ndata: a\n\nid: ${id}\ndata: b\n\n`;
+
+  Deno.test(`an id that ${what} cannot be sent back: there is none to resume from`, () => {
+    assertEquals(after([stream], LONG_MAX).lastEventId(), undefined);
+  });
+
+  Deno.test(`after one that ${what} a good one counts again`, () => {
+    assertEquals(after([`${stream}id: 3\n\n`], LONG_MAX).lastEventId(), "3");
+  });
+}
+
+Deno.test("a bare id line is an empty id", () => {
+  assertEquals(after(["id: 1\n\nid\n\n"]).lastEventId(), undefined);
+});
+
+Deno.test("an event whose id cannot be sent back is a message like others", () => {
+  assertEquals(read(["id: \0\ndata: a\n\n"]), ["a"]);
+});
+
+Deno.test("an id of the greatest length counts", () => {
+  const id = "1".repeat(LIMITS.upstreamEventIdChars);
+  assertEquals(after([`id: ${id}\n\n`], LONG_MAX).lastEventId(), id);
+});
+
+for (const [name, end] of Object.entries(LINE_ENDS)) {
+  Deno.test(`ids and times to wait may be cut at every byte, with lines that end with ${name}`, () => {
+    const lines = [
+      "retry: 250",
+      "id: one",
+      "data: a",
+      "",
+      "id: two",
+      "data:",
+      "",
+      "data: b",
+      "",
+      "",
+    ];
+    const bytes = bytesOf(lines.join(end));
+    for (let at = 0; at <= bytes.length; at++) {
+      const reader = after([bytes.subarray(0, at), bytes.subarray(at)]);
+      assertEquals([reader.lastEventId(), reader.retryMs()], ["two", 250], `cut at ${at}`);
+    }
+  });
+}
+
+// ── The time to wait ────────────────────────────────────────────────────────────────────────────
+
+for (
+  const [what, stream, ms] of [
+    ["a server that says nothing", "data: a\n\n", undefined],
+    ["digits", "retry: 1500\n\n", 1_500],
+    ["digits without a space", "retry:1500\n\n", 1_500],
+    ["zero", "retry: 0\n\n", 0],
+    ["leading zeros", "retry: 007\n\n", 7],
+    ["nine digits", "retry: 999999999\n\n", 999_999_999],
+    ["an event that has not ended", "retry: 5\n", 5],
+    ["the last of two", "retry: 5\n\ndata: a\n\nretry: 6\n\n", 6],
+    ["a sign", "retry: -5\n\n", undefined],
+    ["a plus", "retry: +5\n\n", undefined],
+    ["a fraction", "retry: 1.5\n\n", undefined],
+    ["an exponent", "retry: 1e3\n\n", undefined],
+    ["hexadecimal digits", "retry: 0x10\n\n", undefined],
+    ["digits of other scripts", "retry: ٣\n\n", undefined],
+    ["a unit", "retry: 5s\n\n", undefined],
+    ["two spaces", "retry:  5\n\n", undefined],
+    ["a space behind", "retry: 5 \n\n", undefined],
+    ["nothing", "retry:\n\n", undefined],
+    ["a bare line", "retry\n\n", undefined],
+    ["more digits than anybody waits", `retry: ${"9".repeat(400)}\n\n`, undefined],
+    ["nonsense after digits", "retry: 5\nretry: soon\n\n", 5],
+    ["another name", "Retry: 5\nretry-after: 5\n\n", undefined],
+  ] satisfies [string, string, number | undefined][]
+) {
+  Deno.test(`${what} as a time to wait: ${ms === undefined ? "none" : `${ms} ms`}`, () => {
+    assertEquals(after([stream]).retryMs(), ms);
+  });
+}
+
+/** A reader from which all messages have been taken. */
+function after(pieces: readonly (string | Uint8Array)[], maxBytes = MAX) {
+  const reader = createSseReader(maxBytes);
+  for (const piece of pieces) {
+    reader.push(typeof piece === "string" ? bytesOf(piece) : piece);
+    while (reader.take() !== undefined);
+  }
+  return reader;
+}
 
 /** The messages of a stream that arrives in these pieces. */
 function read(pieces: readonly (string | Uint8Array)[]): string[] {

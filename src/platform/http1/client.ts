@@ -23,7 +23,13 @@ export interface HttpRequest {
    * empty line.
    */
   readonly head: string;
-  readonly body: Uint8Array;
+  /** `undefined` for a request that has none, as GET. */
+  readonly body: Uint8Array | undefined;
+  /**
+   * The reply is a stream that is silent most of the time and open for long: it gets a connection
+   * of its own with small buffers.
+   */
+  readonly isQuiet?: boolean | undefined;
   /** Whether it may be sent again when a reused connection dies before any byte of the reply. */
   readonly idempotent: boolean;
   readonly connectMs: number;
@@ -61,6 +67,8 @@ export interface HttpClient {
   readonly size: () => number;
   readonly close: () => void;
 }
+
+const NO_BODY = new Uint8Array();
 
 interface Idle {
   readonly connection: Connection;
@@ -120,7 +128,7 @@ export function createHttpClient(clock: Clock): HttpClient {
       timeoutMs: request.connectMs,
       checkAddress: request.checkAddress,
     });
-    const connection = createConnection(socket);
+    const connection = createConnection(socket, request.isQuiet);
     open.add(connection);
     return connection;
   }
@@ -128,16 +136,19 @@ export function createHttpClient(clock: Clock): HttpClient {
   async function send(request: HttpRequest): Promise<HttpReply> {
     const { target, signal } = request;
     const key = `${target.secure ? "s" : ""}//${target.hostname}:${target.port}`;
-    const wireHead = `${request.head}Content-Length: ${request.body.length}\r\n\r\n`;
-    for (let reused = lease(key);; reused = undefined) {
+    const { body, isQuiet = false } = request;
+    const length = body === undefined ? "" : `Content-Length: ${body.length}\r\n`;
+    const wireHead = `${request.head}${length}\r\n`;
+    for (let reused = isQuiet ? undefined : lease(key);; reused = undefined) {
       signal.throwIfAborted();
       const connection = reused ?? await connect(request);
       const exchange = beginExchange(connection, signal);
       try {
-        const head = await connection.exchange(wireHead, request.body);
+        const head = await connection.exchange(wireHead, body ?? NO_BODY);
         return reply(connection, head, () => {
           exchange.end();
-          giveBack(key, connection, head);
+          if (isQuiet) discard(connection);
+          else giveBack(key, connection, head);
         });
       } catch (error) {
         exchange.end();

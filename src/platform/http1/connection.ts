@@ -51,12 +51,15 @@ export interface Connection {
 
 const READ_BYTES = 64 * 1024;
 const WRITE_BYTES = 8 * 1024;
+/** Of a quiet connection, to begin with. A thousand of them are open at once. */
+const QUIET_BYTES = 1024;
 
 const encoder = new TextEncoder();
 
-export function createConnection(socket: Deno.Conn): Connection {
-  const buffer = new Uint8Array(READ_BYTES);
-  const output = new Uint8Array(WRITE_BYTES);
+/** @param isQuiet whether it carries one long reply with little on it */
+export function createConnection(socket: Deno.Conn, isQuiet = false): Connection {
+  let buffer = new Uint8Array(isQuiet ? QUIET_BYTES : READ_BYTES);
+  const output = new Uint8Array(isQuiet ? 0 : WRITE_BYTES);
   let start = 0;
   let end = 0;
   let pending: Promise<number | null> | undefined;
@@ -81,13 +84,17 @@ export function createConnection(socket: Deno.Conn): Connection {
 
   function read(): Promise<number | null> {
     if (start === end) start = end = 0;
-    if (end === buffer.length) {
-      if (start === 0) throw new GatewayError("upstream_protocol", TOO_LONG);
-      buffer.copyWithin(0, start, end);
-      end -= start;
-      start = 0;
-    }
+    if (end === buffer.length) makeRoom();
     return pending ?? socket.read(end === 0 ? buffer : buffer.subarray(end));
+  }
+
+  function makeRoom(): void {
+    if (start === 0 && end >= READ_BYTES) throw new GatewayError("upstream_protocol", TOO_LONG);
+    const target = start === 0 ? new Uint8Array(2 * buffer.length) : buffer;
+    target.set(buffer.subarray(start, end));
+    buffer = target;
+    end -= start;
+    start = 0;
   }
 
   function took(count: number | null): boolean {
