@@ -10,6 +10,8 @@ import type { UpstreamServer } from "../domain/server.ts";
 export interface Upstreams {
   /** `undefined` for a server that does not exist and for one that the principal may not see. */
   readonly find: (slug: string, principal: Principal) => UpstreamServer | undefined;
+  /** The server with this slug, whoever may see it. */
+  readonly get: (slug: string) => UpstreamServer | undefined;
   readonly list: () => readonly UpstreamServer[];
 }
 
@@ -20,6 +22,7 @@ export function createUpstreams(servers: readonly UpstreamServer[]): Upstreams {
       const server = bySlug.get(slug);
       return server && maySee(principal, server) ? server : undefined;
     },
+    get: (slug) => bySlug.get(slug),
     list: () => servers,
   };
 }

@@ -18,6 +18,8 @@ const METHOD_PERMISSION: ReadonlyMap<string, string> = new Map([
   ["resources/subscribe", "resources.read"],
   ["resources/unsubscribe", "resources.read"],
   ["tasks/get", "tools.execute"],
+  ["tasks/result", "tools.execute"],
+  ["tasks/list", "tools.execute"],
   ["tasks/update", "tools.execute"],
   ["tasks/cancel", "tools.execute"],
 ]);

@@ -13,6 +13,8 @@ export const LIMITS = {
   jsonKeyBytes: 1024,
   /** A request id is echoed in every reply and kept while the call runs. */
   requestIdChars: 256,
+  /** The id of an answer to an upstream server holds the server's name and its own id. */
+  responseIdChars: 4096,
   /** Larger than any legitimate credential plus the headers of MCP. */
   requestHeaderBytes: 16 * 1024,
   requestUriBytes: 8 * 1024,
@@ -34,6 +36,28 @@ export const LIMITS = {
   verifiedTokens: 20_000,
   /** Bytes waiting for a client that reads slowly, per stream, before upstream reading pauses. */
   streamBufferBytes: 64 * 1024,
-  /** Text of an upstream error that is shown to a client. */
-  errorTextChars: 500,
+  /** Of an upstream server's session id and event ids: they are kept, and sent back in headers. */
+  upstreamSessionIdChars: 1024,
+  upstreamEventIdChars: 1024,
+  /** `Last-Event-ID` of a client; the gateway's own are about 90 characters. */
+  lastEventIdChars: 256,
+  /** The id of an upstream server's question: it is kept while the question is open. */
+  questionIdBytes: 1024,
+  /** Questions that one call, or one session outside of calls, may have open at once. */
+  questionsOpen: 1000,
+  /** Members of a batch (2025-03-26 only). */
+  batchMembers: 50,
+  /** Per stream; together with the number of events it bounds what a client can come back for. */
+  eventBytesPerStream: 1024 * 1024,
+  /** Streams of one session that can be resumed; a client resumes the one or two it has just lost. */
+  streamsPerSession: 64,
+  /** All events that are kept: in memory, and in the file. */
+  eventBytesInMemory: 256 * 1024 * 1024,
+  eventBytesOnDisk: 2 * 1024 * 1024 * 1024,
+  /** A client that takes nothing for so long is cut off; it can resume. */
+  stalledClientMs: 10_000,
+  /** Uris that one session subscribes to; each is asked for again with a new upstream session. */
+  subscriptionsPerSession: 1000,
+  /** Parameters of `initialize`, which are kept with the session. */
+  initializeBytes: 64 * 1024,
 } as const;

@@ -22,7 +22,7 @@ import {
 import { onOneLine } from "./edit.ts";
 import type { EraProbe } from "./era_probe.ts";
 import { type ClientMessage, INVALID_REQUEST, isObject, NULL_ID } from "./message.ts";
-import { Draining, endedWithoutAnswer, explained, isIdempotent } from "./failure.ts";
+import { Draining, endedWithoutAnswer, explained, isIdempotent, SLOW_TO_START } from "./failure.ts";
 import {
   type Inbound,
   inbound,
@@ -38,6 +38,7 @@ import {
   nameHeaderOf,
   UNSUPPORTED_VERSION,
 } from "./revisions/stateless_era.ts";
+import { SESSION_REVISIONS, STATELESS_REVISIONS } from "./revisions/revision.ts";
 import { failureResponse } from "./rpc_error.ts";
 
 export interface CallContext {
@@ -140,8 +141,7 @@ export function createDispatch(deps: DispatchDeps, options: DispatchOptions): Di
 
   async function requireStateless(server: UpstreamServer): Promise<void> {
     if (await deps.eras.eraOf(server) === "stateless") return;
-    const text = "The upstream server speaks older revisions only, which are not bridged yet";
-    throw new ProtocolError(UNSUPPORTED_VERSION, 400, text, { supported: [] });
+    throw otherEra();
   }
 
   async function answerFromStream(
@@ -191,7 +191,8 @@ export function createDispatch(deps: DispatchDeps, options: DispatchOptions): Di
     const isSafe = !isSent || error instanceof DialError || isIdempotent(call.message.method);
     const shown = explained(error, isSafe);
     deps.failed(call, error);
-    return failureResponse(call.message.id, call.message.method, shown, call.correlationId);
+    const { id, method } = call.message;
+    return failureResponse(id, method, shown, call.correlationId, { resultType: "complete" });
   }
 
   return dispatch;
@@ -205,6 +206,13 @@ export class InsufficientScope extends GatewayError {
     super("forbidden", `The credential lacks the permission "${scope}"`);
     this.scope = scope;
   }
+}
+
+/** Names what the server does speak: a client that can falls back to it. */
+function otherEra(): ProtocolError {
+  const text = "The upstream server speaks older revisions only, which are not bridged yet";
+  const data = { supported: SESSION_REVISIONS, requested: STATELESS_REVISIONS[0] };
+  return new ProtocolError(UNSUPPORTED_VERSION, 400, text, data);
 }
 
 function missingForListen(principal: Principal, message: ClientMessage): string | undefined {
@@ -265,9 +273,6 @@ function singleLine(inbound: Inbound): Uint8Array {
   if (inbound.hasLineBreaks) onOneLine(inbound.message!);
   return inbound.message!;
 }
-
-/** These may legitimately compute for long before they say anything. */
-const SLOW_TO_START = new Set(["tools/call", "prompts/get", "resources/read"]);
 
 function upstreamRequest(
   call: CallContext,

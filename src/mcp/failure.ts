@@ -36,6 +36,13 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([
   "tasks/get",
 ]);
 
+/** These may legitimately compute for long before they say anything. */
+export const SLOW_TO_START: ReadonlySet<string> = new Set([
+  "tools/call",
+  "prompts/get",
+  "resources/read",
+]);
+
 /** Whether carrying the method out twice does no harm. */
 export function isIdempotent(method: string): boolean {
   return IDEMPOTENT.has(method);

@@ -91,6 +91,27 @@ export function membersAt(bytes: Uint8Array, start: number): readonly Member[] {
   return members;
 }
 
+/** Where a value stands. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The elements of an array that `scanJson` has accepted as the outermost value. */
+export function elementsOf(bytes: Uint8Array): readonly Span[] {
+  const state = stateOf(bytes, UNBOUNDED);
+  const elements: Span[] = [];
+  let at = skipSpace(state, skipSpace(state, 0) + 1);
+  while (bytes[at] !== CLOSE_BRACKET) {
+    const start = at;
+    const end = skipValue(state, start, 1);
+    elements.push({ start, end });
+    at = skipSpace(state, end);
+    if (bytes[at] === COMMA) at = skipSpace(state, at + 1);
+  }
+  return elements;
+}
+
 /** A member name in the form in which it is compared with bytes. */
 export interface Name {
   readonly text: string;

@@ -8,7 +8,15 @@
  */
 import { ProtocolError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { findMember, JsonScanError, type Member, nameOf, scanJson } from "./json_scan.ts";
+import {
+  elementsOf,
+  findMember,
+  type JsonScan,
+  JsonScanError,
+  type Member,
+  nameOf,
+  scanJson,
+} from "./json_scan.ts";
 
 export const PARSE_ERROR = -32700;
 export const INVALID_REQUEST = -32600;
@@ -33,6 +41,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 const ID = nameOf("id");
+const METHOD = nameOf("method");
 
 export const NULL_ID: Uint8Array = encoder.encode("null");
 
@@ -43,14 +52,41 @@ const BOUNDS = {
   uniqueNames: true,
 } as const;
 
+/** Several messages in one body: 2025-03-26 only. */
+export interface Batch {
+  readonly kind: "batch";
+  readonly messages: readonly ClientMessage[];
+}
+
 /**
  * Decodes the body of a POST.
  * @throws {ProtocolError} -32700 when it is not JSON, -32600 when it is out of bounds or is not
- *   exactly one JSON-RPC message
+ *   a JSON-RPC message or a batch of them
  */
-export function decodeClientMessage(bytes: Uint8Array): ClientMessage {
+export function decodeClientBody(bytes: Uint8Array): ClientMessage | Batch {
   const scan = scanOrRefuse(bytes);
-  if (scan.isArray) throw invalid("A body is one message; this revision has no batches");
+  return scan.isArray ? decodeBatch(bytes) : decodeClientMessage(bytes, scan);
+}
+
+function decodeBatch(bytes: Uint8Array): Batch {
+  const elements = elementsOf(bytes);
+  if (elements.length === 0 || elements.length > LIMITS.batchMembers) {
+    throw invalid(`A batch has 1 to ${LIMITS.batchMembers} members`);
+  }
+  const messages = elements.map(({ start, end }) => {
+    return decodeClientMessage(bytes.slice(start, end));
+  });
+  return { kind: "batch", messages };
+}
+
+/**
+ * Decodes one message.
+ * @throws {ProtocolError} as `decodeClientBody`
+ */
+export function decodeClientMessage(
+  bytes: Uint8Array,
+  scan: JsonScan = scanOrRefuse(bytes),
+): ClientMessage {
   if (!scan.isObject) throw invalid("A JSON-RPC message is an object");
   const value = JSON.parse(decoder.decode(bytes)) as JsonObject;
   const id = idOf(bytes, scan.members);
@@ -107,8 +143,10 @@ function idOf(bytes: Uint8Array, members: readonly Member[]): Uint8Array {
   if (member === undefined) return NULL_ID;
   const text = bytes.slice(member.start, member.end);
   const isString = text[0] === 0x22;
+  const isRequest = findMember(bytes, members, METHOD) !== undefined;
+  const charsMax = isRequest ? LIMITS.requestIdChars : LIMITS.responseIdChars;
   const acceptable = isString
-    ? (JSON.parse(decoder.decode(text)) as string).length <= LIMITS.requestIdChars
+    ? (JSON.parse(decoder.decode(text)) as string).length <= charsMax
     : text.length <= LIMITS.requestIdChars && /^-?\d+$/.test(decoder.decode(text));
   if (!acceptable) throw invalid("The id must be an integer or a string of at most 256 characters");
   return text;
@@ -146,12 +184,12 @@ export function isObject(value: unknown): value is JsonObject {
 export class InvalidMessage extends ProtocolError {
   readonly id: Uint8Array;
 
-  constructor(message: string, id: Uint8Array) {
+  constructor(message: string, id: Uint8Array = NULL_ID) {
     super(INVALID_REQUEST, 400, message);
     this.id = id;
   }
 }
 
-function invalid(message: string, id: Uint8Array = NULL_ID): InvalidMessage {
+function invalid(message: string, id?: Uint8Array): InvalidMessage {
   return new InvalidMessage(message, id);
 }

@@ -8,22 +8,22 @@
  * @module
  * @see design.md, "The road of a message, and its cost"
  */
-import { GatewayError } from "../domain/errors.ts";
-import { LIMITS } from "../domain/limits.ts";
 import { type Edit, edited, editedInPlace } from "./edit.ts";
-import {
-  findMember,
-  hasName,
-  JsonScanError,
-  type Member,
-  membersAt,
-  type Name,
-  nameOf,
-  scanJson,
-} from "./json_scan.ts";
+import { findMember, type Member, nameOf } from "./json_scan.ts";
 import { type ClientMessage, isObject } from "./message.ts";
-import { SERVED_REVISIONS } from "./revisions/revision.ts";
+import { STATELESS_REVISIONS } from "./revisions/revision.ts";
 import { META_SUBSCRIPTION_ID } from "./revisions/stateless_era.ts";
+import {
+  broken,
+  checkResponse,
+  equal,
+  type Found,
+  isRpcError,
+  isText,
+  scanUpstream,
+  sortMembers,
+  within,
+} from "./upstream_message.ts";
 
 /** What a relayed request needs to recognise what belongs to it. */
 export interface RelayIds {
@@ -97,15 +97,7 @@ export function inbound(
   if (found.id === undefined || !equal(bytes, found.id, ids.upstream)) {
     throw broken("an answer to another request");
   }
-  if ((found.result === undefined) === (found.error === undefined)) {
-    throw broken("an answer without exactly one of result and error");
-  }
-  if (found.result !== undefined && bytes[found.result.start] !== 0x7b) {
-    throw broken("a result that is not an object");
-  }
-  if (found.error !== undefined && !isRpcError(bytes, found.error)) {
-    throw broken("an error without code and message");
-  }
+  checkResponse(bytes, found);
   const idEdit = at(found.id, ids.client);
   const other = found.result && resultEdit(bytes, found.result, request, ids);
   const isError = found.error !== undefined;
@@ -131,42 +123,6 @@ export function withUnknownId(bytes: Uint8Array, clientId: Uint8Array): Inbound 
     : at(found.id, clientId);
   const { hasLineBreaks } = scan;
   return { message: edited(bytes, [edit]), isFinal: true, isError: true, hasLineBreaks };
-}
-
-interface Found {
-  id?: Member;
-  method?: Member;
-  params?: Member;
-  result?: Member;
-  error?: Member;
-  jsonrpc?: Member;
-}
-
-const KNOWN = ["id", "method", "params", "result", "error", "jsonrpc"] as const;
-const KNOWN_NAMES = KNOWN.map((name) => nameOf(name));
-
-function sortMembers(bytes: Uint8Array, members: readonly Member[]): Found {
-  const found: Found = {};
-  for (const member of members) {
-    const index = KNOWN_NAMES.findIndex((name) => hasName(bytes, member, name));
-    if (index < 0) continue;
-    const name = KNOWN[index]!;
-    if (found[name] !== undefined) throw broken("a member twice");
-    found[name] = member;
-  }
-  if (found.jsonrpc === undefined || !isText(bytes, found.jsonrpc, JSONRPC)) {
-    throw broken("something that is not JSON-RPC 2.0");
-  }
-  return found;
-}
-
-/** An object with an integer `code` and a text `message`. @see JSON-RPC 2.0, section 5.1 */
-function isRpcError(bytes: Uint8Array, error: Member): boolean {
-  const members = membersAt(bytes, error.start);
-  const code = findMember(bytes, members, CODE);
-  const message = findMember(bytes, members, MESSAGE);
-  return code !== undefined && message !== undefined && bytes[message.start] === 0x22 &&
-    /^-?\d+$/.test(decoder.decode(bytes.subarray(code.start, code.end)));
 }
 
 function notification(
@@ -209,45 +165,18 @@ function subscriptionEdit(bytes: Uint8Array, holder: Member, ids: RelayIds): Edi
   return isOurs ? at(id, ids.client) : undefined;
 }
 
-function scanUpstream(bytes: Uint8Array) {
-  try {
-    const scan = scanJson(bytes, UPSTREAM_BOUNDS);
-    if (!scan.isObject) throw broken("something that is not one message");
-    return scan;
-  } catch (error) {
-    if (error instanceof JsonScanError) throw broken("malformed JSON", error);
-    throw error;
-  }
-}
-
-/** Size is bounded by `RESPONSE_BODY_MAX`; nothing is built from the members. */
-const UPSTREAM_BOUNDS = {
-  depth: LIMITS.jsonDepth,
-  nodes: Infinity,
-  keyBytes: Infinity,
-  uniqueNames: false,
-} as const;
-
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const NULL = encoder.encode("null");
-const JSONRPC = nameOf("2.0");
 const PROGRESS = nameOf("notifications/progress");
 const ID = nameOf("id");
 const PARAMS = nameOf("params");
 const META = nameOf("_meta");
-const CODE = nameOf("code");
-const MESSAGE = nameOf("message");
 const PROGRESS_TOKEN = nameOf("progressToken");
 const SUPPORTED_VERSIONS = nameOf("supportedVersions");
 const SUBSCRIPTION_ID = nameOf(META_SUBSCRIPTION_ID);
 const CANCELLED = nameOf("notifications/cancelled");
-const SERVED = encoder.encode(JSON.stringify(SERVED_REVISIONS));
-
-/** The member of an object inside a message, or `undefined`. */
-function within(bytes: Uint8Array, holder: Member, name: Name): Member | undefined {
-  return findMember(bytes, membersAt(bytes, holder.start), name);
-}
+const SERVED = encoder.encode(JSON.stringify(STATELESS_REVISIONS));
 
 /** Whether there is one that is correct; a wrong one is for the upstream server to refuse. */
 function hasProgressToken(meta: unknown): boolean {
@@ -262,24 +191,6 @@ function inOrder(edit: Edit, other: Edit | undefined): readonly Edit[] {
 
 function at(member: Member, value: Uint8Array): Edit {
   return { start: member.start, end: member.end, value };
-}
-
-/** Whether the value is this text, whichever way it is spelled: `\/` is a way to write `/`. */
-function isText(bytes: Uint8Array, member: Member, expected: Name): boolean {
-  if (bytes[member.start] !== 0x22) return false;
-  return hasName(bytes, { ...member, nameStart: member.start, nameEnd: member.end }, expected);
-}
-
-function equal(bytes: Uint8Array, member: Member, expected: Uint8Array): boolean {
-  if (member.end - member.start !== expected.length) return false;
-  for (let i = 0; i < expected.length; i++) {
-    if (bytes[member.start + i] !== expected[i]) return false;
-  }
-  return true;
-}
-
-function broken(what: string, cause?: unknown): GatewayError {
-  return new GatewayError("upstream_protocol", `The upstream server sent ${what}`, { cause });
 }
 
 /**

@@ -23,7 +23,9 @@ const RPC_FAILURE = {
   too_large: { code: -32600, retryable: false },
   uri_too_long: { code: -32600, retryable: false },
   unsupported_media_type: { code: -32600, retryable: false },
+  conflict: { code: -32600, retryable: true },
   headers_too_large: { code: -32600, retryable: false },
+  rate_limited: { code: -31006, retryable: true },
   unavailable: { code: -31001, retryable: true },
   internal: { code: -32603, retryable: false },
   upstream_unavailable: { code: -31001, retryable: true },
@@ -48,19 +50,21 @@ export function errorResponse(
 /**
  * A gateway failure as the answer to a request. On `tools/call` it is a result that the model can
  * read; elsewhere a JSON-RPC error.
+ * @param more members that a result of the client's era has besides
  */
 export function failureResponse(
   id: Uint8Array,
   method: string,
   error: unknown,
   correlationId: string,
+  more: { readonly resultType?: "complete" } = {},
 ): Uint8Array<ArrayBuffer> {
   if (method !== "tools/call" || error instanceof ProtocolError) {
     return errorResponse(id, error, correlationId);
   }
   const { code, message, data } = errorObject(error, correlationId);
   return response(id, "result", {
-    resultType: "complete",
+    ...more,
     content: [{ type: "text", text: message }],
     isError: true,
     _meta: { "dev.sallyport/failure": { code, ...(data as object) } },

@@ -8,6 +8,7 @@ import assert, {
   throws as assertThrows,
 } from "node:assert/strict";
 import {
+  elementsOf,
   findMember,
   type JsonBounds,
   type JsonScan,
@@ -237,6 +238,33 @@ Deno.test("membersAt() gives nothing for a value that is no object", () => {
   assertEquals(membersAt(bytes, scanJson(bytes, LOOSE).members[0]!.start), []);
 });
 
+for (
+  const [text, elements] of [
+    ["[]", []],
+    [" [ \n ] ", []],
+    ["[1]", ["1"]],
+    ['\t[ {"a":[1,2]} ,\r\n"b" ]', ['{"a":[1,2]}', '"b"']],
+    ['[[],[[ ]],{},""]', ["[]", "[[ ]]", "{}", '""']],
+    ['["],[",{"]":","},"\\"]"]', ['"],["', '{"]":","}', '"\\"]"']],
+    ["[-1.5e+3,true,false,null,0]", ["-1.5e+3", "true", "false", "null", "0"]],
+  ] satisfies [string, string[]][]
+) {
+  Deno.test(`elementsOf() gives the elements of ${JSON.stringify(text)} as they are written`, () => {
+    assertEquals(spelledElements(bytesOf(text)), elements);
+  });
+}
+
+Deno.test("elementsOf() gives the same values as JSON.parse, wherever the bytes stand", () => {
+  const random = seeded("elementsOf() against JSON.parse");
+  const space = () => random.pick(["", "", " ", "\n\t "]);
+  for (let i = 0; i < MUTANTS / 10; i++) {
+    const parts = Array.from({ length: random.below(6) }, () => space() + random.pick(CORPUS));
+    const text = `${space()}[${parts.join(`${space()},`)}${space()}]${space()}`;
+    const bytes = placedAt(random.below(4), bytesOf(text));
+    assertEquals(spelledElements(bytes).map((element) => JSON.parse(element)), JSON.parse(text));
+  }
+});
+
 function accepts(bytes: Uint8Array): boolean {
   try {
     scanJson(bytes, LOOSE);
@@ -287,6 +315,11 @@ function spelled(text: string): string[] {
   return scanJson(bytes, LOOSE).members.map(({ nameStart, nameEnd, start, end }) =>
     `${text.slice(nameStart, nameEnd)}=${text.slice(start, end)}`
   );
+}
+
+function spelledElements(bytes: Uint8Array): string[] {
+  scanJson(bytes, LOOSE);
+  return elementsOf(bytes).map(({ start, end }) => textOf(bytes.subarray(start, end))!);
 }
 
 function names(count: number): string[] {

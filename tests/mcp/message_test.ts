@@ -1,5 +1,6 @@
 /**
- * Decoding of client messages: three kinds are told apart, everything else is refused.
+ * Decoding of client messages: three kinds and batches of them are told apart, everything else is
+ * refused.
  *
  * @module
  */
@@ -8,7 +9,14 @@ import assert, {
   throws as assertThrows,
 } from "node:assert/strict";
 import { ProtocolError } from "../../src/domain/errors.ts";
-import { type ClientMessage, decodeClientMessage, InvalidMessage } from "../../src/mcp/message.ts";
+import { LIMITS } from "../../src/domain/limits.ts";
+import {
+  type Batch,
+  type ClientMessage,
+  decodeClientBody,
+  decodeClientMessage,
+  InvalidMessage,
+} from "../../src/mcp/message.ts";
 import { bytesOf, textOf } from "../support/bytes.ts";
 
 const REQUEST = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}}';
@@ -148,6 +156,92 @@ Deno.test("a refusal without a usable id carries null", () => {
   const error = assertCode(() => decode('{"jsonrpc":"2.0","id":[],"method":"a"}'), -32600);
   assertEquals(textOf((error as InvalidMessage).id), "null");
 });
+
+// ── Batches ─────────────────────────────────────────────────────────────────────────────────────
+
+const NOTIFICATION = '{"jsonrpc":"2.0","method":"notifications/initialized"}';
+const RESPONSE = '{"jsonrpc":"2.0","id":"q","result":{}}';
+
+Deno.test("decodeClientBody() takes a single message for what decodeClientMessage() does", () => {
+  const bytes = bytesOf(REQUEST);
+  assertEquals(decodeClientBody(bytes), decodeClientMessage(bytes));
+});
+
+Deno.test("a batch has its messages in order, of every kind", () => {
+  const kinds = decodeBatch([REQUEST, NOTIFICATION, RESPONSE]).messages.map(({ kind }) => kind);
+  assertEquals(kinds, ["request", "notification", "response"]);
+});
+
+Deno.test("a message of a batch is what it would be alone, whatever stands around it", () => {
+  const text = ` [ ${REQUEST} ,\n\t${NOTIFICATION}\r\n, ${RESPONSE} ] `;
+  const { messages } = decodeClientBody(bytesOf(text)) as Batch;
+  assertEquals(messages, [REQUEST, NOTIFICATION, RESPONSE].map(decode));
+});
+
+Deno.test("changing a message of a batch changes no other", () => {
+  const [first, second] = decodeBatch([REQUEST, RESPONSE]).messages;
+  first!.bytes.fill(0x20);
+  assertEquals(textOf(second!.bytes), RESPONSE);
+});
+
+for (const count of [1, 2, LIMITS.batchMembers]) {
+  Deno.test(`a batch of ${count} is accepted`, () => {
+    assertEquals(decodeBatch(Array.from({ length: count }, () => REQUEST)).messages.length, count);
+  });
+}
+
+for (
+  const [what, members] of [
+    ["an empty batch", []],
+    ["a batch of 51", Array.from({ length: LIMITS.batchMembers + 1 }, () => NOTIFICATION)],
+    ["a batch in a batch", [REQUEST, `[${REQUEST}]`]],
+    ["an empty batch in a batch", ["[]"]],
+    ["a batch of null", ["null"]],
+    ["a batch of numbers", ["1", "2"]],
+    ["a batch of texts", ['"a"']],
+    ["a batch with a member that is not JSON-RPC", [REQUEST, "{}"]],
+    ["a batch with an id that is null", [REQUEST, '{"jsonrpc":"2.0","id":null,"method":"a"}']],
+    ["a batch with a doubled member", [REQUEST, '{"jsonrpc":"2.0","method":"a","method":"b"}']],
+    ["a batch with another spelling of a name", ['{"jsonrpc":"2.0","Method":"a","method":"b"}']],
+    // The batch is a level, and its members are members.
+    ["a batch of 65 levels", [withArgument(nested(62))]],
+    ["a batch of more than 50,000 values", [
+      withArgument(`[${zeros(49_000)}]`),
+      withArgument(`[${zeros(1_000)}]`),
+    ]],
+  ] satisfies [string, string[]][]
+) {
+  Deno.test(`${what} is -32600`, () => {
+    assertCode(() => decodeBatch(members), -32600);
+  });
+}
+
+Deno.test("a batch of 64 levels is accepted", () => {
+  decodeBatch([withArgument(nested(61))]);
+});
+
+for (
+  const [what, text] of [
+    ["a batch that does not end", `[${REQUEST}`],
+    ["a batch with a comma too many", `[${REQUEST},]`],
+    ["a batch without a comma", `[${REQUEST}${REQUEST}]`],
+    ["two batches", `[${REQUEST}][${REQUEST}]`],
+  ] as const
+) {
+  Deno.test(`${what} is -32700`, () => {
+    assertCode(() => decodeClientBody(bytesOf(text)), -32700);
+  });
+}
+
+function decodeBatch(members: readonly string[]): Batch {
+  const batch = decodeClientBody(bytesOf(`[${members.join(",")}]`));
+  assert(batch.kind === "batch", batch.kind);
+  return batch;
+}
+
+function withArgument(text: string): string {
+  return `{"jsonrpc":"2.0","id":1,"method":"a","params":{"a":${text}}}`;
+}
 
 function decode(text: string): ClientMessage {
   return decodeClientMessage(bytesOf(text));

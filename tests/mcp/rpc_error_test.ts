@@ -9,6 +9,7 @@ import { errorResponse, failureResponse } from "../../src/mcp/rpc_error.ts";
 import { bytesOf, textOf } from "../support/bytes.ts";
 
 const ID = bytesOf('"mine"');
+const TOO_LATE = new GatewayError("upstream_timeout", "It took too long");
 
 for (
   const [code, rpcCode, retryable] of [
@@ -69,13 +70,24 @@ Deno.test("a cause is never shown", () => {
 });
 
 Deno.test("a failure of tools/call is a result that the model can read", () => {
-  const error = new GatewayError("upstream_timeout", "It took too long");
-  assertEquals(read(failureResponse(ID, "tools/call", error, "c-1")).result, {
-    resultType: "complete",
+  assertEquals(read(failureResponse(ID, "tools/call", TOO_LATE, "c-1")).result, {
     content: [{ type: "text", text: "It took too long" }],
     isError: true,
     _meta: { "dev.sallyport/failure": { code: -31002, retryable: false, correlationId: "c-1" } },
   });
+});
+
+Deno.test("that result says that it is complete where the client's era wants to know", () => {
+  const more = { resultType: "complete" } as const;
+  const plain = read(failureResponse(ID, "tools/call", TOO_LATE, "c-1")).result;
+  const { result } = read(failureResponse(ID, "tools/call", TOO_LATE, "c-1", more));
+  assertEquals(result, { ...plain, resultType: "complete" });
+});
+
+Deno.test("an error has no result type, whatever the client's era", () => {
+  const more = { resultType: "complete" } as const;
+  const plain = failureResponse(ID, "tools/list", TOO_LATE, "c-1");
+  assertEquals(failureResponse(ID, "tools/list", TOO_LATE, "c-1", more), plain);
 });
 
 Deno.test("a protocol error stays one on tools/call", () => {

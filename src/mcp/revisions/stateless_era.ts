@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 import { ProtocolError } from "../../domain/errors.ts";
 import { type ClientMessage, INVALID_PARAMS, isObject, METHOD_NOT_FOUND } from "../message.ts";
-import { isStateless, SERVED_REVISIONS } from "./revision.ts";
+import { isStateless, STATELESS_REVISIONS } from "./revision.ts";
 
 export const HEADER_MISMATCH = -32020;
 export const UNSUPPORTED_VERSION = -32022;
@@ -63,17 +63,23 @@ export function checkStateless(message: ClientMessage, headers: MirrorHeaders): 
   }
 }
 
-/** Without a claim: a notification may rest on its header alone, anything else is of the session era. */
+/** Only a notification may rest on its header alone. */
 function checkUnclaimed(message: ClientMessage, headers: MirrorHeaders): void {
-  const { version } = headers;
-  if (version === undefined || !isStateless(version)) {
-    const asked = message.method === "initialize" ? message.params?.protocolVersion : version;
-    throw unsupportedVersion(typeof asked === "string" ? asked : undefined);
-  }
   if (message.kind !== "notification") {
     throw new ProtocolError(INVALID_PARAMS, 400, `_meta must hold "${META_VERSION}"`);
   }
   checkMirrors(message, headers);
+}
+
+/**
+ * Whether a message is one of this era: it says so itself, or, when it says nothing, its header
+ * does. `initialize` that claims nothing never is.
+ * @see MCP 2026-07-28, Base Protocol, "Version negotiation"
+ */
+export function isOfStatelessEra(message: ClientMessage, version: string | undefined): boolean {
+  const meta = message.params?._meta;
+  if (isObject(meta) && META_VERSION in meta) return true;
+  return message.method !== "initialize" && version !== undefined && isStateless(version);
 }
 
 function checkEnvelope(meta: Readonly<Record<string, unknown>>): void {
@@ -141,7 +147,7 @@ export function unsupportedVersion(requested: string | undefined): ProtocolError
   return new ProtocolError(
     UNSUPPORTED_VERSION,
     400,
-    `This endpoint speaks revision ${SERVED_REVISIONS.join(", ")}`,
-    { supported: SERVED_REVISIONS, ...(requested === undefined ? {} : { requested }) },
+    `This endpoint speaks revision ${STATELESS_REVISIONS.join(", ")}`,
+    { supported: STATELESS_REVISIONS, ...(requested === undefined ? {} : { requested }) },
   );
 }

@@ -1,6 +1,6 @@
 /**
- * What revision 2026-07-28 asks of a request: envelope and mirrors, checked in the order of the
- * specification.
+ * Which messages are of the stateless era, and what revision 2026-07-28 asks of them: envelope and
+ * mirrors, checked in the order of the specification.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import {
   checkStateless,
   decodeHeaderValue,
   encodeHeaderValue,
+  isOfStatelessEra,
   type MirrorHeaders,
   nameHeaderOf,
 } from "../../../src/mcp/revisions/stateless_era.ts";
@@ -21,6 +22,8 @@ const VERSION = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT_INFO = "io.modelcontextprotocol/clientInfo";
 const LOG_LEVEL = "io.modelcontextprotocol/logLevel";
+/** The same name, spelled with an escape. */
+const ESCAPED_VERSION = VERSION.replace("V", "\\u0056");
 
 interface Case {
   readonly method?: string;
@@ -63,19 +66,12 @@ for (
 for (
   const [what, bad, rpcCode] of [
     ["a version that is no text", { meta: { [VERSION]: 20260728 } }, -32602],
-    ["no version in _meta", { meta: { [VERSION]: undefined } }, -32602],
+    ["a version that is null", { meta: { [VERSION]: null } }, -32602],
+    ["a header of this era without a version in _meta", { meta: { [VERSION]: undefined } }, -32602],
     ["no version header", { headers: { version: undefined } }, -32020],
     ["differing versions", { headers: { version: "2025-11-25" } }, -32020],
     ["an unknown version", version("2099-01-01"), -32022],
     ["a version of the session era", version("2025-11-25"), -32022],
-    ["neither version nor header", {
-      meta: { [VERSION]: undefined },
-      headers: { version: undefined },
-    }, -32022],
-    ["a header of the session era alone", {
-      meta: { [VERSION]: undefined },
-      headers: { version: "2025-06-18" },
-    }, -32022],
     ["no capabilities", { meta: { [CAPABILITIES]: undefined } }, -32602],
     ["capabilities as a list", { meta: { [CAPABILITIES]: [] } }, -32602],
     ["clientInfo without version", { meta: { [CLIENT_INFO]: { name: "a" } } }, -32602],
@@ -112,14 +108,9 @@ Deno.test("checkStateless() answers initialize with -32601 and 404", () => {
   assertEquals(refusal({ method: "initialize" }), { rpcCode: -32601, httpStatus: 404 });
 });
 
-Deno.test("an initialize of the session era is told which revisions are spoken", () => {
-  const error = thrownBy({
-    method: "initialize",
-    params: { protocolVersion: "2025-06-18" },
-    meta: { [VERSION]: undefined },
-    headers: { version: undefined },
-  });
-  assertEquals(error.data, { supported: [MODERN_REVISION], requested: "2025-06-18" });
+Deno.test("a version that is not of this era is told which are", () => {
+  const { data } = thrownBy(version("2025-06-18"));
+  assertEquals(data, { supported: [MODERN_REVISION], requested: "2025-06-18" });
 });
 
 Deno.test("the version header is looked at before the envelope", () => {
@@ -131,6 +122,62 @@ Deno.test("the envelope is looked at before the mirrors", () => {
   const bad = { meta: { [CAPABILITIES]: undefined }, headers: { method: undefined } };
   assertEquals(refusal(bad).rpcCode, -32602);
 });
+
+const INITIALIZE = { method: "initialize", params: { protocolVersion: "2025-11-25" } };
+const CANCELLED = { method: "notifications/cancelled", notification: true };
+const [CLAIMED, UNCLAIMED] = [{}, { meta: { [VERSION]: undefined } }];
+
+for (
+  const [what, header, one, expected] of [
+    ["a claim with its header", MODERN_REVISION, CLAIMED, true],
+    ["a claim without a header", undefined, CLAIMED, true],
+    ["a claim beside a header of the session era", "2025-11-25", CLAIMED, true],
+    ["a claim that is no text", undefined, { meta: { [VERSION]: 20260728 } }, true],
+    ["a claim that is null", undefined, { meta: { [VERSION]: null } }, true],
+    ["a claim of a revision that nobody knows", undefined, { meta: { [VERSION]: "2099" } }, true],
+    ["a claim of an older revision", "2025-11-25", { meta: { [VERSION]: "2025-11-25" } }, true],
+    ["initialize with a claim", undefined, INITIALIZE, true],
+    ["a notification with a claim", undefined, CANCELLED, true],
+    ["a header alone", MODERN_REVISION, UNCLAIMED, true],
+    ["a notification with the header alone", MODERN_REVISION, { ...CANCELLED, ...UNCLAIMED }, true],
+    ["neither claim nor header", undefined, UNCLAIMED, false],
+    ["a header of the session era", "2025-06-18", UNCLAIMED, false],
+    ["a header that nobody knows", "2099-01-01", UNCLAIMED, false],
+    ["a notification with a header of the session era", "2025-11-25", {
+      ...CANCELLED,
+      ...UNCLAIMED,
+    }, false],
+    ["initialize without a claim", undefined, { ...INITIALIZE, ...UNCLAIMED }, false],
+    ["initialize with the header alone", MODERN_REVISION, { ...INITIALIZE, ...UNCLAIMED }, false],
+    ["an envelope without its version", undefined, {
+      meta: { [VERSION]: undefined, [LOG_LEVEL]: "info" },
+    }, false],
+    ["a version in params", undefined, {
+      params: { protocolVersion: MODERN_REVISION },
+      ...UNCLAIMED,
+    }, false],
+  ] satisfies [string, string | undefined, Case, boolean][]
+) {
+  Deno.test(`isOfStatelessEra() is ${expected} for ${what}`, () => {
+    assertEquals(isOfStatelessEra(messageOf(one), header), expected);
+  });
+}
+
+for (
+  const [text, expected] of [
+    ['{"jsonrpc":"2.0","id":1,"method":"ping"}', false],
+    ['{"jsonrpc":"2.0","id":1,"method":"ping","params":{}}', false],
+    ['{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":[]}}', false],
+    [`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":"${VERSION}"}}`, false],
+    ['{"jsonrpc":"2.0","id":1,"result":{}}', false],
+    [`{"jsonrpc":"2.0","id":1,"result":{"_meta":{"${VERSION}":"${MODERN_REVISION}"}}}`, false],
+    [`{"jsonrpc":"2.0","id":1,"method":"a","params":{"_meta":{"${ESCAPED_VERSION}":1}}}`, true],
+  ] as const
+) {
+  Deno.test(`isOfStatelessEra() is ${expected} for ${text}`, () => {
+    assertEquals(isOfStatelessEra(decodeClientMessage(bytesOf(text)), undefined), expected);
+  });
+}
 
 for (
   const value of [

@@ -1,0 +1,175 @@
+/**
+ * The calls of sessions: each runs on the replica that was asked, is finished into its outlet with
+ * or without the client, and can be cancelled, asked back and gone on with.
+ *
+ * @module
+ * @see MCP 2025-11-25, Transports, "Sending Messages to the Server"; Utilities, "Cancellation"
+ */
+import { GatewayError } from "../../domain/errors.ts";
+import type { UpstreamServer } from "../../domain/server.ts";
+import type { StreamId } from "../../events/store.ts";
+import { createBag } from "../../platform/bag.ts";
+import type { Timers } from "../../platform/timers.ts";
+import { Draining, isIdempotent, SLOW_TO_START } from "../failure.ts";
+import { type ClientMessage, InvalidMessage } from "../message.ts";
+import { type CallOf, type CallRun, type CallRunDeps, followCall } from "./call_run.ts";
+import { createExchange, type ExchangeStart } from "./exchange.ts";
+import type { CallIds } from "./inbound.ts";
+import { answerFor, idKey, questionOf, upstreamIdOf, withId } from "./reverse.ts";
+import { isOpenTo, type RunningCall, type Session } from "./session.ts";
+import { portionOf } from "./streams.ts";
+
+/** A request as it goes upstream. */
+export interface Prepared {
+  /** Of the call among those of its session. */
+  readonly key: string;
+  readonly ids: CallIds;
+  readonly body: Uint8Array;
+}
+
+/** Where an upstream server's stream can be resumed. */
+export type EventPlace = Extract<ExchangeStart, { eventId: string }>;
+
+export interface SessionCalls {
+  /** @throws {InvalidMessage} when a call with one of these ids still runs */
+  readonly refuseRunning: (session: Session, requests: readonly ClientMessage[]) => void;
+  /** Begins a call. What becomes of it is said through its outlet. */
+  readonly start: (call: CallOf, message: ClientMessage, as?: Prepared) => void;
+  /** Goes on with a call whose runner is gone, behind an event of the upstream server's. */
+  readonly resume: (call: CallOf, id: string, from: EventPlace) => void;
+  /** The client cancels the call with this key; the upstream server is told by the caller. */
+  readonly cancelled: (session: Session, key: string) => void;
+  /**
+   * The client's answer to a question, for the server that asked.
+   * @returns `undefined` when it answers nothing that this server can have asked
+   */
+  readonly answered: (
+    session: Session,
+    server: UpstreamServer,
+    message: ClientMessage,
+  ) => Uint8Array | undefined;
+  /** Whether a call is still running whose messages go onto this stream. */
+  readonly isRunning: (stream: StreamId) => boolean;
+  /** Says of the streams of all calls that they are in use. */
+  readonly keepStreams: () => void;
+  /** Ends all calls of all sessions; they can be gone on with where the upstream server allows it. */
+  readonly abandon: () => void;
+}
+
+export interface SessionCallsDeps extends CallRunDeps {
+  readonly timers: Timers;
+  readonly now: () => number;
+}
+
+export interface SessionCallsOptions {
+  readonly firstByteMs: number;
+  readonly toolMs: number;
+  readonly toolMsMax: number;
+  readonly streamEventsMax: number;
+}
+
+/** A server may still answer what was cancelled; one that does not is waited for no longer. */
+const CANCELLED_MS = 1_000;
+
+/** The client does not want the answer any more. */
+class Cancelled extends GatewayError {
+  constructor() {
+    super("outcome_unknown", "The client cancelled the request");
+  }
+}
+
+export function createSessionCalls(
+  deps: SessionCallsDeps,
+  options: SessionCallsOptions,
+): SessionCalls {
+  const { upstream, timers, now } = deps;
+  const { questions } = deps;
+  const all = createBag<CallRun>();
+
+  function start(call: CallOf, message: ClientMessage, as = asItIs(message)): void {
+    begin(call, as.key, as.ids, message, as);
+  }
+
+  function resume(call: CallOf, id: string, from: EventPlace): void {
+    const client = encoder.encode(id);
+    const ids = { client, upstream: upstreamIdOf(client) };
+    begin(call, idKey(client), ids, undefined, from);
+  }
+
+  function begin(
+    call: CallOf,
+    key: string,
+    ids: CallIds,
+    message: ClientMessage | undefined,
+    at: ExchangeStart,
+  ): void {
+    const { session, server } = call;
+    const method = message?.method ?? "";
+    const running: RunningCall = {
+      slot: -1,
+      key,
+      abort: new AbortController(),
+      isCancelled: false,
+      asks: undefined,
+      answeredMs: -Infinity,
+    };
+    const silenceMs = server.timeoutMs ?? options.toolMs;
+    const exchange = createExchange({ sessions: upstream, timers, now }, {
+      session,
+      server,
+      idempotent: isIdempotent(method),
+      firstMs: SLOW_TO_START.has(method) ? silenceMs : options.firstByteMs,
+      silenceMs,
+      totalMs: options.toolMsMax,
+      messagesMax: portionOf(options.streamEventsMax),
+      pausedAtMs: () => questions.pausedAtMs(session, running),
+      primed: call.outlet.mark,
+      abort: running.abort,
+    }, at);
+    const one: CallRun = { ...call, slot: -1, ids, method, message, running, exchange };
+    session.calls.add(running);
+    all.add(one);
+    followCall(deps, one, () => all.remove(one));
+  }
+
+  return {
+    refuseRunning(session, requests) {
+      for (const { id } of requests) {
+        const key = idKey(id);
+        if (session.calls.find((call) => call.key === key) === undefined) continue;
+        throw new InvalidMessage("A request with this id is still running", id);
+      }
+    },
+    start,
+    resume,
+    cancelled(session, key) {
+      const running = session.calls.find((call) => call.key === key);
+      if (running === undefined) return;
+      running.isCancelled = true;
+      timers.after(CANCELLED_MS, () => running.abort.abort(new Cancelled()));
+    },
+    answered(session, server, message) {
+      const question = questionOf(JSON.parse(decoder.decode(message.id)));
+      if (question === undefined || !isOpenTo(question, session, server)) return undefined;
+      questions.close(session, question.id);
+      return answerFor(message, question);
+    },
+    isRunning: (stream) => all.list().some(({ outlet }) => outlet.streamId() === stream),
+    keepStreams() {
+      for (const { outlet } of all.list()) outlet.keep();
+    },
+    abandon() {
+      for (const { running } of all.list()) running.abort.abort(new Draining());
+    },
+  };
+}
+
+/** Where the upstream session is the client's own, ids go upstream as they are. */
+function asItIs(message: ClientMessage): Prepared {
+  const ids = { client: message.id, upstream: upstreamIdOf(message.id) };
+  const body = ids.upstream === ids.client ? message.bytes : withId(message, ids.upstream);
+  return { key: idKey(message.id), ids, body };
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();

@@ -1,0 +1,326 @@
+/**
+ * The session era as an endpoint serves it: open a session, take messages, let the client listen
+ * and resume, end the session.
+ *
+ * @module
+ * @see MCP 2025-11-25, Transports, "Streamable HTTP"
+ */
+import { missingPermission } from "../../domain/access.ts";
+import { GatewayError, ProtocolError } from "../../domain/errors.ts";
+import type { Principal } from "../../domain/principal.ts";
+import type { UpstreamServer } from "../../domain/server.ts";
+import { InsufficientScope } from "../dispatch.ts";
+import { explained } from "../failure.ts";
+import { type Batch, type ClientMessage, InvalidMessage } from "../message.ts";
+import { BATCH_REVISION } from "../revisions/revision.ts";
+import { errorResponse } from "../rpc_error.ts";
+import type { SessionCalls } from "./calls.ts";
+import { type Greeting, shakeHands } from "./handshake.ts";
+import type { Listening } from "./listening.ts";
+import { sendOneWay } from "./one_way.ts";
+import type { Outlet, Outlets, WholeAnswer } from "./outlet.ts";
+import type { Reader } from "./reader.ts";
+import type { SessionRegistry } from "./registry.ts";
+import { cancelledKey, idKey, notificationFor } from "./reverse.ts";
+import {
+  isOpenTo,
+  revisionOf,
+  type Session,
+  SessionNotFound,
+  takesEmptyEvents,
+} from "./session.ts";
+import type { Streams } from "./streams.ts";
+import type { UpstreamSessions } from "./upstream_sessions.ts";
+
+/** A request on an endpoint: who sends it, and to which upstream server. */
+export interface Visitor {
+  readonly principal: Principal;
+  readonly server: UpstreamServer;
+  readonly correlationId: string;
+  /** The header `MCP-Protocol-Version`, of a revision that is known. */
+  readonly version: string | undefined;
+}
+
+/** Requests that were posted: their answers as one body, or a stream. */
+export interface Pending {
+  readonly kind: "pending";
+  /** `undefined` once there is a stream. */
+  readonly whole: Promise<WholeAnswer | undefined>;
+  readonly isBatch: boolean;
+  /**
+   * A connection for the stream, which is opened if need be.
+   * @param cut breaks the connection of a client that takes nothing any more
+   */
+  readonly read: (cut: () => void) => Promise<Reader>;
+}
+
+export type Posted =
+  | { readonly kind: "accepted" }
+  | { readonly kind: "message"; readonly status: number; readonly body: Uint8Array }
+  | Pending;
+
+export interface SessionEndpoint {
+  /**
+   * @param sessionId what the client sent along
+   * @throws {InvalidMessage} when that is a live session of its own
+   * @throws as `shakeHands`
+   */
+  readonly initialize: (
+    visitor: Visitor,
+    sessionId: string | undefined,
+    message: ClientMessage,
+  ) => Promise<Greeting>;
+  /**
+   * @param sessionId what the client sent along
+   * @param isWhole whether answers must be a body of their own
+   * @throws {SessionNotFound}
+   * @throws {ProtocolError} for what this session or its revision does not allow
+   * @throws as `McpClient.send`, for a message that gets no answer
+   */
+  readonly post: (
+    visitor: Visitor,
+    sessionId: string | undefined,
+    message: ClientMessage | Batch,
+    isWhole: boolean,
+  ) => Promise<Posted>;
+  /** As `Listening.open`. @throws {SessionNotFound} */
+  readonly listen: (
+    visitor: Visitor,
+    sessionId: string | undefined,
+    lastEventId: string | undefined,
+    cut: () => void,
+  ) => Promise<Reader>;
+  /** @throws {SessionNotFound} */
+  readonly end: (visitor: Visitor, sessionId: string | undefined) => Promise<void>;
+}
+
+export interface SessionEndpointDeps {
+  readonly registry: SessionRegistry;
+  readonly upstream: UpstreamSessions;
+  readonly calls: SessionCalls;
+  readonly outlets: Outlets;
+  readonly streams: Streams;
+  readonly listening: Listening;
+  /** Erases and closes what belonged to a session that has ended. */
+  readonly clearUp: (session: Session) => Promise<void>;
+}
+
+export function createSessionEndpoint(
+  deps: SessionEndpointDeps,
+  options: { readonly firstByteMs: number },
+): SessionEndpoint {
+  const { registry, upstream, calls } = deps;
+
+  async function initialize(
+    visitor: Visitor,
+    sessionId: string | undefined,
+    message: ClientMessage,
+  ): Promise<Greeting> {
+    const { principal, server, correlationId } = visitor;
+    mayUse(principal, message);
+    if (sessionId !== undefined && await isLive(registry, sessionId, visitor)) {
+      throw new InvalidMessage("This session is initialized already", message.id);
+    }
+    try {
+      return await shakeHands({ registry, upstream }, principal, server, message);
+    } catch (error) {
+      return ungreeted(error, message, correlationId);
+    }
+  }
+
+  async function post(
+    visitor: Visitor,
+    sessionId: string | undefined,
+    message: ClientMessage | Batch,
+    isWhole: boolean,
+  ): Promise<Posted> {
+    const { principal, server } = visitor;
+    const found = registry.find(needed(sessionId), principal, server.slug);
+    const session = found instanceof Promise ? await found : found;
+    if (message.kind === "batch") return await postBatch(visitor, session, message, isWhole);
+    mayUse(principal, message);
+    if (message.kind === "request") return pending(visitor, session, [message], isWhole, false);
+    const refusal = await oneWay(visitor, session, message);
+    return refusal === undefined ? ACCEPTED : { kind: "message", ...refusal };
+  }
+
+  async function postBatch(
+    visitor: Visitor,
+    session: Session,
+    { messages }: Batch,
+    isWhole: boolean,
+  ): Promise<Posted> {
+    if (revisionOf(session) !== BATCH_REVISION) {
+      throw new InvalidMessage("A body is one message; only 2025-03-26 has batches");
+    }
+    const requests = requestsOf(visitor.principal, messages);
+    for (const message of messages) {
+      if (message.kind !== "request") await oneWay(visitor, session, message);
+    }
+    return requests.length === 0 ? ACCEPTED : pending(visitor, session, requests, isWhole, true);
+  }
+
+  function oneWay({ server }: Visitor, session: Session, message: ClientMessage) {
+    if (message.method === "notifications/cancelled") {
+      calls.cancelled(session, cancelledKey(message) ?? "");
+    }
+    const body = message.kind === "response"
+      ? calls.answered(session, server, message)
+      : notificationBody(message, session, server);
+    // An answer that nobody waits for is taken, as servers do.
+    if (body === undefined) return Promise.resolve(undefined);
+    return sendOneWay(upstream, session, server, body, options.firstByteMs);
+  }
+
+  function pending(
+    visitor: Visitor,
+    session: Session,
+    requests: readonly ClientMessage[],
+    isWhole: boolean,
+    isBatch: boolean,
+  ): Pending {
+    const { server, correlationId, version } = visitor;
+    const canPrime = takesEmptyEvents(session, version);
+    calls.refuseRunning(session, requests);
+    const outlet = deps.outlets.create(session, server, requests, { isWhole, canPrime });
+    const call = { session, server, outlet, correlationId, canAsk: true };
+    for (const request of requests) calls.start(call, request);
+    return {
+      kind: "pending",
+      whole: outlet.whole,
+      isBatch,
+      read: (cut) => readCall(deps.streams, session, outlet, { canPrime, cut }),
+    };
+  }
+
+  return {
+    initialize,
+    post,
+    async listen({ principal, server, version, correlationId }, sessionId, lastEventId, cut) {
+      mayListen(principal);
+      const session = await registry.find(needed(sessionId), principal, server.slug);
+      const canPrime = takesEmptyEvents(session, version);
+      return await deps.listening.open(session, server, {
+        lastEventId,
+        canPrime,
+        cut,
+        correlationId,
+      });
+    },
+    async end({ principal, server }, sessionId) {
+      const session = await registry.find(needed(sessionId), principal, server.slug);
+      if (!await registry.end(session)) throw new SessionNotFound();
+      await deps.clearUp(session);
+    },
+  };
+}
+
+export const ACCEPTED = { kind: "accepted" } as const;
+
+/**
+ * The requests among the messages of one body.
+ * @throws {InvalidMessage} when they cannot stand together
+ * @throws {InsufficientScope}
+ */
+export function requestsOf(
+  principal: Principal,
+  messages: readonly ClientMessage[],
+): readonly ClientMessage[] {
+  for (const message of messages) {
+    if (message.method === "initialize") {
+      throw new InvalidMessage("A batch must not contain initialize", message.id);
+    }
+    mayUse(principal, message);
+  }
+  const requests = messages.filter(({ kind }) => kind === "request");
+  const keys = new Set(requests.map(({ id }) => idKey(id)));
+  if (keys.size < requests.length) throw new InvalidMessage("Two requests have the same id");
+  return requests;
+}
+
+/** Whether the id is one of a session of this visitor's. */
+async function isLive(
+  registry: SessionRegistry,
+  id: string,
+  { principal, server }: Visitor,
+): Promise<boolean> {
+  try {
+    await registry.find(id, principal, server.slug);
+    return true;
+  } catch (error) {
+    if (error instanceof SessionNotFound) return false;
+    throw error;
+  }
+}
+
+async function readCall(
+  streams: Streams,
+  session: Session,
+  outlet: Outlet,
+  { canPrime, cut }: { readonly canPrime: boolean; readonly cut: () => void },
+): Promise<Reader> {
+  const stream = await outlet.open().finally(outlet.attached);
+  const reader = streams.read(session.key, stream, {
+    afterSeq: 0,
+    takesEmptyEvents: canPrime,
+    primes: canPrime,
+    isOfCall: true,
+    cut,
+  });
+  const pollMs = outlet.pollMs();
+  if (pollMs !== undefined) reader.hangUp(pollMs);
+  return reader;
+}
+
+/** What SDKs answer to a request that names no session, or a revision that nobody knows. */
+export const BAD_REQUEST = -32000;
+
+/**
+ * A failure of the upstream server as the answer to `initialize`.
+ * @throws every other error
+ */
+export function ungreeted(
+  thrown: unknown,
+  message: ClientMessage,
+  correlationId: string,
+): Greeting {
+  const error = explained(thrown, true);
+  if (!(error instanceof GatewayError) || !OF_UPSTREAM.includes(error.code)) throw error;
+  const body = errorResponse(message.id, error, correlationId);
+  return { status: 200, body, sessionId: undefined };
+}
+
+const OF_UPSTREAM: readonly string[] = [
+  "upstream_unavailable",
+  "upstream_timeout",
+  "upstream_protocol",
+];
+
+/** @throws {ProtocolError} */
+function needed(sessionId: string | undefined): string {
+  if (sessionId !== undefined) return sessionId;
+  throw new ProtocolError(BAD_REQUEST, 400, "The header Mcp-Session-Id is needed");
+}
+
+/** @throws {InsufficientScope} */
+export function mayUse(principal: Principal, message: ClientMessage): void {
+  if (message.kind === "response") return mayListen(principal);
+  const missing = missingPermission(principal, message.method);
+  if (missing !== undefined) throw new InsufficientScope(missing);
+}
+
+/** @throws {InsufficientScope} for a credential that permits nothing */
+function mayListen(principal: Principal): void {
+  const missing = missingPermission(principal, "");
+  if (missing !== undefined) throw new InsufficientScope(missing);
+}
+
+/** `undefined` for progress on a question that this server has not asked, or not in this session. */
+function notificationBody(
+  message: ClientMessage,
+  session: Session,
+  server: UpstreamServer,
+): Uint8Array | undefined {
+  const { question, body } = notificationFor(message);
+  return question === undefined || isOpenTo(question, session, server) ? body : undefined;
+}

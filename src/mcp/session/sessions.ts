@@ -1,0 +1,230 @@
+/**
+ * Puts the parts of the session era together, and does what has to be done from time to time.
+ *
+ * @module
+ */
+import type { UpstreamServer } from "../../domain/server.ts";
+import type { EventStore } from "../../events/store.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { randomText } from "../../platform/random.ts";
+import type { SecretBox } from "../../platform/secret_box.ts";
+import type { Timers } from "../../platform/timers.ts";
+import type { McpClient } from "../../upstream/mcp_client.ts";
+import type { CallOf } from "./call_run.ts";
+import { createSessionCalls } from "./calls.ts";
+import type { SessionDirectory } from "./directory.ts";
+import { createSessionEndpoint, type SessionEndpoint } from "./endpoint.ts";
+import { createEventIds, STREAM_BYTES } from "./event_id.ts";
+import { createListening } from "./listening.ts";
+import { createOutlets } from "./outlet.ts";
+import { createQuestions } from "./questions.ts";
+import { createSessionRegistry, type Ended } from "./registry.ts";
+import type { Session, Upstream, UpstreamState } from "./session.ts";
+import { createSessionless } from "./sessionless.ts";
+import { createSharedSessions } from "./shared_sessions.ts";
+import { createStreams, portionOf } from "./streams.ts";
+import { createUpstreamSessions } from "./upstream_sessions.ts";
+import { createWatches } from "./watches.ts";
+
+export interface Sessions {
+  readonly endpoint: SessionEndpoint;
+  /** Has clients that listen reconnect, elsewhere; calls go on. */
+  readonly drain: () => void;
+  /** Ends what still runs. It can be gone on with: sessions and upstream sessions are kept. */
+  readonly abandon: () => void;
+  readonly close: () => void;
+}
+
+export interface SessionsDeps {
+  readonly client: McpClient;
+  readonly directory: SessionDirectory;
+  readonly store: EventStore;
+  /** For records. */
+  readonly recordBox: SecretBox;
+  /** For event ids. */
+  readonly eventBox: SecretBox;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** The server with this slug, whoever may see it. */
+  readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  readonly failed: (
+    what: string,
+    fields: Readonly<Record<string, unknown>>,
+    error: unknown,
+  ) => void;
+}
+
+export interface SessionsOptions {
+  readonly idleMs: number;
+  readonly maxMs: number;
+  /** How many events of a stream are kept, and how long. */
+  readonly streamEventsMax: number;
+  readonly streamEventMs: number;
+  readonly perPrincipal: number;
+  readonly firstByteMs: number;
+  readonly toolMs: number;
+  readonly toolMsMax: number;
+  readonly askMs: number;
+}
+
+const SWEEP_MS = 5_000;
+
+export function createSessions(deps: SessionsDeps, options: SessionsOptions): Sessions {
+  const { client, store, clock, timers } = deps;
+  const runner = randomText(STREAM_BYTES);
+  const registry = createSessionRegistry({ ...deps, box: deps.recordBox }, options);
+  const ids = createEventIds(deps.eventBox);
+  const streams = createStreams({ store, ids, timers });
+  const failed = (session: Session, server: UpstreamServer, error: unknown) =>
+    deps.failed("A request of a session failed", fieldsOf(session, server), error);
+  const watches = createWatches({
+    timers,
+    failed,
+    upstream: () => upstream,
+    questions: () => questions,
+    say: (session, events, eventId) => listening.say(session, events, eventId),
+    messagesMax: portionOf(options.streamEventsMax),
+    lastEventId: async (session) => (await store.find(session.listening))?.upstreamEventId,
+  });
+  const upstream = createUpstreamSessions({
+    client,
+    registry,
+    failed,
+    timers,
+    watchAgain: watches.again,
+  }, options);
+  const questions = createQuestions({ upstream, timers, now: clock.monotonic }, options);
+  const lost = (call: CallOf, method: string, error: unknown) =>
+    callFailed(deps, call, method, error);
+  const calls = createSessionCalls({
+    upstream,
+    questions,
+    timers,
+    now: clock.monotonic,
+    subscribing: (session, server) => listening.watch(session, server),
+    failed: lost,
+  }, options);
+  const outlets = createOutlets({
+    store,
+    streams,
+    runner,
+    newStreamId: () => randomText(STREAM_BYTES),
+    aside: (session, events) => listening.say(session, events),
+  });
+  const shared = { store, streams, ids, watches, upstream, outlets, calls, registry, runner };
+  const listening = createListening({ ...shared, failed: lost });
+  const endpoint = createSessionEndpoint({ ...shared, listening, clearUp }, options);
+
+  /** What must not outlive a session. */
+  async function clearUp({ key, upstreams }: Ended): Promise<void> {
+    const closing = [...upstreams].map(async ([slug, { state }]) => {
+      const server = deps.serverOf(slug);
+      if (server !== undefined) await upstream.close(server, state);
+    });
+    await Promise.all([store.erase(key), ...closing]);
+  }
+
+  async function sweep(): Promise<void> {
+    await Promise.all((await registry.sweep(useOf)).map(clearUp));
+    calls.keepStreams();
+    await store.sweep();
+  }
+
+  function useOf(session: Session): "active" | "held" | "none" {
+    const isListening = streams.hasReader(session.listening);
+    if (isListening || session.calls.size() > 0) return "active";
+    return session.watches.size > 0 ? "held" : "none";
+  }
+
+  const stopSweeping = repeat(sweep, deps, options);
+
+  return {
+    endpoint,
+    drain: () => streams.hangUpAll(false),
+    abandon() {
+      calls.abandon();
+      streams.hangUpAll(true);
+    },
+    close() {
+      stopSweeping();
+      deps.directory.close();
+      store.close();
+    },
+  };
+}
+
+export type SessionsOffDeps = Pick<SessionsDeps, "client" | "clock" | "timers" | "failed"> & {
+  /** Of this program, for upstream servers. */
+  readonly version: string;
+};
+
+/** The same for `USE_STATEFUL_SESSIONS=false`. */
+export function createSessionsOff(deps: SessionsOffDeps, options: SessionsOptions): Sessions {
+  const { client, clock, timers } = deps;
+  const upstream = createUpstreamSessions({
+    client,
+    registry: { save: saveInMemory },
+    timers,
+    watchAgain: () => Promise.resolve(),
+    failed: (session, server, error) =>
+      deps.failed("A request of a session failed", fieldsOf(session, server), error),
+  }, options);
+  const questions = createQuestions({ upstream, timers, now: clock.monotonic }, options);
+  const calls = createSessionCalls({
+    upstream,
+    questions,
+    timers,
+    now: clock.monotonic,
+    subscribing: () => Promise.resolve(),
+    failed: (call, method, error) => callFailed(deps, call, method, error),
+  }, options);
+  const shared = createSharedSessions({ ...deps, upstream }, options);
+  return {
+    endpoint: createSessionless({ upstream, calls, shared }, options),
+    drain() {},
+    abandon: calls.abandon,
+    close: repeat(shared.sweep, deps, options),
+  };
+}
+
+/** A shared upstream session is known to this process only. */
+function saveInMemory(
+  session: Session,
+  server: string,
+  known: Upstream | undefined,
+  state: UpstreamState,
+): Promise<boolean> {
+  session.upstreams.set(server, { generation: (known?.generation ?? 0) + 1, state });
+  return Promise.resolve(true);
+}
+
+/** Gives what ends it. */
+function repeat(
+  sweep: () => Promise<void>,
+  deps: Pick<SessionsDeps, "failed">,
+  { idleMs, streamEventMs }: SessionsOptions,
+): () => void {
+  let isRunning = false;
+  const interval = setInterval(() => {
+    if (isRunning) return;
+    isRunning = true;
+    sweep().catch((error) => deps.failed("Clearing up sessions failed", {}, error))
+      .finally(() => isRunning = false);
+  }, Math.min(SWEEP_MS, idleMs / 2, streamEventMs / 4));
+  return () => clearInterval(interval);
+}
+
+function callFailed(
+  deps: Pick<SessionsDeps, "failed">,
+  { session, server, correlationId }: CallOf,
+  method: string,
+  error: unknown,
+): void {
+  const fields = { ...fieldsOf(session, server), correlationId, method };
+  deps.failed("An upstream call failed", fields, error);
+}
+
+function fieldsOf(session: Session, server: UpstreamServer) {
+  const { subject } = session.base;
+  return { server: server.slug, subject };
+}

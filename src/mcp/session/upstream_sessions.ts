@@ -1,0 +1,259 @@
+/**
+ * The sessions that the gateway has at upstream servers, one per client session and server: opened
+ * with the client's own `initialize`, opened anew when the server has lost it, ended with the
+ * client's.
+ *
+ * @module
+ * @see MCP 2025-11-25, Base Protocol, "Lifecycle"; Transports, "Session Management"
+ */
+import { GatewayError } from "../../domain/errors.ts";
+import type { UpstreamServer } from "../../domain/server.ts";
+import { sleep, type Timers } from "../../platform/timers.ts";
+import {
+  type McpClient,
+  type UpstreamReply,
+  type UpstreamRequest,
+  UpstreamStatusError,
+} from "../../upstream/mcp_client.ts";
+import type { SessionRegistry } from "./registry.ts";
+import type { Session, UpstreamState } from "./session.ts";
+import {
+  headersOf,
+  type Opened,
+  openUpstream,
+  ownInitialize,
+  tellAgain,
+} from "./upstream_handshake.ts";
+
+/** A request without what the session adds to it. */
+export interface SessionRequest extends Omit<UpstreamRequest, "headers"> {
+  /** Event of the server's behind which a GET goes on. */
+  readonly eventId?: string | undefined;
+}
+
+export interface SessionReply extends UpstreamReply {
+  /** Which of the server's sessions it came from, see `UpstreamState`. */
+  readonly epoch: number;
+}
+
+export interface UpstreamSessions {
+  /** As `openUpstream`. */
+  readonly open: (
+    server: UpstreamServer,
+    body: Uint8Array,
+    id: unknown,
+    asked?: unknown,
+  ) => Promise<Opened>;
+  /**
+   * Sends one message, or opens the server's stream. When the server does not know its session any
+   * more, that is opened anew and a message is sent again: it was not carried out.
+   * @throws {NotSent} when it cannot be opened anew
+   * @throws as `McpClient.send`
+   */
+  readonly send: (
+    session: Session,
+    server: UpstreamServer,
+    request: SessionRequest,
+  ) => Promise<SessionReply>;
+  /** Changes what is known about the session at this server. */
+  readonly update: (
+    session: Session,
+    server: UpstreamServer,
+    change: (state: UpstreamState) => UpstreamState,
+  ) => Promise<void>;
+  /** Ends the session at this server, as far as that can be done. */
+  readonly close: (server: UpstreamServer, state: UpstreamState) => Promise<void>;
+}
+
+export interface UpstreamSessionsDeps {
+  readonly client: McpClient;
+  readonly registry: Pick<SessionRegistry, "save">;
+  /** Begins to watch the server's own stream anew; resolves when it is open or cannot be. */
+  readonly watchAgain: (session: Session, server: UpstreamServer) => Promise<void>;
+  readonly timers: Timers;
+  readonly failed: (session: Session, server: UpstreamServer, error: unknown) => void;
+}
+
+export interface UpstreamSessionsOptions {
+  readonly firstByteMs: number;
+}
+
+const CLOSE_MS = 2_000;
+/** How long calls wait until a new session has been told everything; the rest follows. */
+const TELL_MS = 2_000;
+
+/** The message was not sent: the server has lost the session, and gave no other. */
+export class NotSent extends GatewayError {
+  constructor(cause: unknown) {
+    const why = cause instanceof GatewayError ? `: ${cause.message}` : "";
+    const text = `The upstream server has lost the session, and a new one failed${why}`;
+    super("upstream_unavailable", text, { cause });
+  }
+}
+
+export function createUpstreamSessions(
+  deps: UpstreamSessionsDeps,
+  options: UpstreamSessionsOptions,
+): UpstreamSessions {
+  const { client, registry } = deps;
+  const opening = { client, firstByteMs: options.firstByteMs };
+  const reopening = new WeakMap<Session, Map<string, Promise<void>>>();
+
+  async function send(
+    session: Session,
+    server: UpstreamServer,
+    request: SessionRequest,
+  ): Promise<SessionReply> {
+    const isGet = request.body === undefined;
+    for (let isLast = isGet;; isLast = true) {
+      // Nothing more is said, and above all no session opened, for one that has ended.
+      session.end.signal.throwIfAborted();
+      // A new session is watched before it is used: that must not wait for the use.
+      const renewal = isGet ? undefined : reopening.get(session)?.get(server.slug);
+      if (renewal !== undefined) await asLongAsWanted(renewal, request);
+      const upstream = session.upstreams.get(server.slug);
+      if (upstream !== undefined) {
+        const reply = await sendOnce(client, server, upstream.state, request, isLast);
+        if (reply !== undefined) return reply;
+      }
+      await asLongAsWanted(renew(session, server, upstream?.state), request);
+    }
+  }
+
+  /** One at a time: whoever comes while it runs waits for the same one. */
+  function renew(
+    session: Session,
+    server: UpstreamServer,
+    lost: UpstreamState | undefined,
+  ): Promise<void> {
+    const running = reopening.get(session) ?? new Map<string, Promise<void>>();
+    reopening.set(session, running);
+    let mine = running.get(server.slug);
+    if (mine === undefined) {
+      mine = openAnew(session, server, lost).finally(() => running.delete(server.slug));
+      running.set(server.slug, mine);
+    }
+    return mine;
+  }
+
+  async function openAnew(
+    session: Session,
+    server: UpstreamServer,
+    lost: UpstreamState | undefined,
+  ): Promise<void> {
+    if (isReplaced(session, server, lost)) return;
+    const { body, id } = ownInitialize(session.base.initialize);
+    const { state } = await openUpstream(opening, server, body, id);
+    if (state === undefined) {
+      throw new GatewayError("upstream_unavailable", "The upstream server refused a new session");
+    }
+    const next = await keep(session, server, lost, state).catch(async (error) => {
+      await close(server, state);
+      throw error;
+    });
+    if (next === undefined) return await close(server, state);
+    if (next.isWatched) await deps.watchAgain(session, server);
+    const told = tellAgain(opening, server, next, (error) => deps.failed(session, server, error));
+    await Promise.race([told, sleep(deps.timers, TELL_MS)]);
+  }
+
+  /** Writes it down; `undefined` when another replica was faster, whose session counts then. */
+  async function keep(
+    session: Session,
+    server: UpstreamServer,
+    lost: UpstreamState | undefined,
+    state: UpstreamState,
+  ): Promise<UpstreamState | undefined> {
+    while (!isReplaced(session, server, lost)) {
+      const known = session.upstreams.get(server.slug);
+      const { sessionId, revision } = state;
+      const epoch = (known?.state.epoch ?? 0) + 1;
+      const next: UpstreamState = { ...state, ...known?.state, sessionId, revision, epoch };
+      if (await registry.save(session, server.slug, known, next)) return next;
+    }
+    return undefined;
+  }
+
+  async function update(
+    session: Session,
+    server: UpstreamServer,
+    change: (state: UpstreamState) => UpstreamState,
+  ): Promise<void> {
+    for (;;) {
+      const known = session.upstreams.get(server.slug);
+      if (known === undefined) return;
+      const next = change(known.state);
+      if (next === known.state || await registry.save(session, server.slug, known, next)) return;
+    }
+  }
+
+  async function close(server: UpstreamServer, state: UpstreamState): Promise<void> {
+    if (state.sessionId === undefined) return;
+    // It is over for the client whatever the server says; most of them expire by themselves.
+    await client.remove(server, headersOf(state), CLOSE_MS).catch(() => {});
+  }
+
+  return {
+    open: (server, body, id, asked) => openUpstream(opening, server, body, id, asked),
+    send,
+    update,
+    close,
+  };
+}
+
+/** `undefined` when the server has lost the session and that is not the caller's to know. */
+async function sendOnce(
+  client: McpClient,
+  server: UpstreamServer,
+  state: UpstreamState,
+  request: SessionRequest,
+  isLast: boolean,
+): Promise<SessionReply | undefined> {
+  const { eventId } = request;
+  const resume = eventId === undefined ? "" : `Last-Event-ID: ${eventId}\r\n`;
+  try {
+    const reply = await client.send(server, { ...request, headers: headersOf(state) + resume });
+    if (isLast || !isLost(state, reply.status)) {
+      return Object.assign(reply, { epoch: state.epoch });
+    }
+    reply.close();
+  } catch (error) {
+    if (isLast || !isLost(state, statusOf(error))) throw error;
+  }
+  return undefined;
+}
+
+/** Whether the server has another session by now than the one that was lost. */
+function isReplaced(
+  session: Session,
+  server: UpstreamServer,
+  lost: UpstreamState | undefined,
+): boolean {
+  const known = session.upstreams.get(server.slug)?.state;
+  return known !== undefined && known.sessionId !== lost?.sessionId;
+}
+
+/** @throws {NotSent}, or the reason with which the request was aborted meanwhile */
+async function asLongAsWanted(
+  renewal: Promise<void>,
+  { abort: { signal } }: SessionRequest,
+): Promise<void> {
+  let stop!: () => void;
+  const aborted = new Promise<never>((_, reject) => stop = () => reject(signal.reason));
+  signal.addEventListener("abort", stop);
+  if (signal.aborted) stop();
+  try {
+    await Promise.race([renewal.catch((error) => Promise.reject(new NotSent(error))), aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** "Session not found" is the only meaning of a 404 to a request with a session id. */
+function isLost(state: UpstreamState, status: number | undefined): boolean {
+  return status === 404 && state.sessionId !== undefined;
+}
+
+function statusOf(error: unknown): number | undefined {
+  return error instanceof UpstreamStatusError ? error.status : undefined;
+}
