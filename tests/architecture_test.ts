@@ -23,11 +23,14 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   "@modelcontextprotocol/core": [],
   "@modelcontextprotocol/client": [],
   "@modelcontextprotocol/server": [],
+  "@modelcontextprotocol/sdk": [],
   "node:dns": ["src/platform/"],
+  "node:sqlite": ["src/storage/sqlite.ts"],
   "node:util": ["src/cli/"],
   // These only compute: nothing enters or leaves the process through them.
   "node:buffer": ["src/"],
   "node:crypto": ["src/"],
+  "node:timers": ["src/"],
 };
 
 const FILE_LINES_MAX = 500;
@@ -40,7 +43,10 @@ const TABLES = ["src/config/entries.ts"];
 /** Functions over the budget, with the size that they must not outgrow. */
 const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
   // One state machine: its parts share the buffer and the place in it.
-  "src/platform/http1/connection.ts createConnection": 220,
+  "src/platform/http1/connection.ts createConnection": 230,
+  "src/upstream/sse_reader.ts createSseReader": 140,
+  // The same: a place in a stream, what waits behind it, and whether that is all there is.
+  "src/mcp/session/reader.ts createReader": 165,
 };
 
 const ENTRY_POINTS = ["main.ts", "src/cli/launch.ts"];

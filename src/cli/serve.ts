@@ -3,11 +3,18 @@
  *
  * @module
  */
-import { type App, createApp, gatewayIssuer } from "../app.ts";
+import { type App, createApp, gatewayIssuer, type Platform } from "../app.ts";
 import { issueToken } from "../auth/issue_token.ts";
 import type { Config } from "../config/load.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
-import { isFirstStart, loadOrCreateSecret, openDataDir } from "../platform/data_dir.ts";
+import { ClientCut } from "../http/sse_writer.ts";
+import {
+  isFirstStart,
+  loadOrCreateSecret,
+  makePrivate,
+  openDataDir,
+  sessionsFile,
+} from "../platform/data_dir.ts";
 import { createLog, type Log } from "../telemetry/log.ts";
 import { configFrom, parseOptions } from "./args.ts";
 import { warnings } from "./doctor.ts";
@@ -20,12 +27,14 @@ export async function serve(args: readonly string[]): Promise<number> {
     write: writeStderr,
   });
   await openDataDir(config.dataDir);
+  if (config.databaseUrl !== "memory") await makePrivate(sessionsFile(config.dataDir));
   const jwtSecret = config.jwtSecretKey ?? await loadOrCreateSecret(config.dataDir, "jwt");
-  if (config.encryptionSecret === undefined) {
+  const encryptionSecret = config.encryptionSecret ??
     await loadOrCreateSecret(config.dataDir, "encryption");
-  }
   const stopped = signals(log);
-  const { server, app, url } = listen(config, systemClock, log, jwtSecret);
+  outliveMistakes(log);
+  const secrets = { jwtSecret, encryptionSecret };
+  const { server, app, url } = listen(config, systemClock, log, secrets);
   for (const note of [...config.notes, ...warnings(config)]) log.warning(note);
   if (await isFirstStart(config.dataDir)) await greet(config, jwtSecret, url);
   console.log(`Listening on ${url}`);
@@ -35,11 +44,13 @@ export async function serve(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-function listen(config: Config, clock: Clock, log: Log, jwtSecret: string) {
+type Secrets = Pick<Platform, "jwtSecret" | "encryptionSecret">;
+
+function listen(config: Config, clock: Clock, log: Log, secrets: Secrets) {
   const server = bind(config, log, (request, info) => app.fetch(request, info));
   const { hostname, port } = server.addr as Deno.NetAddr;
   const listener = { hostname: config.host, port, secure: false };
-  const app = createApp(config, { clock, log, listener, jwtSecret });
+  const app = createApp(config, { clock, log, listener, ...secrets });
   const name = hostname.includes(":") ? `[${hostname}]` : hostname;
   return { server, app, url: `http://${name}:${port}` };
 }
@@ -52,7 +63,8 @@ function bind(config: Config, log: Log, handler: App["fetch"]): Deno.HttpServer 
       port: config.port,
       onListen: () => {},
       onError(error) {
-        log.error("A handler failed", { error });
+        if (error instanceof ClientCut) log.info("A client was cut off: it did not keep up");
+        else log.error("A handler failed", { error });
         return new Response(null, { status: 500 });
       },
     }, handler);
@@ -91,6 +103,14 @@ function signals(log: Log): Promise<string> {
   });
 }
 
+/** A mistake in the work for one client must not end the work for all others. */
+function outliveMistakes(log: Log): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    log.error("A failure was handled by nobody", { error: event.reason });
+  });
+}
+
 async function stop(
   config: Config,
   app: App,
@@ -103,11 +123,12 @@ async function stop(
   app.finish();
   const finished = server.shutdown();
   await Promise.race([finished, delay(config.shutdownMs)]);
-  app.close();
+  app.abandon();
   await Promise.race([finished, delay(LAST_WORDS_MS)]);
+  app.close();
 }
 
-/** For what `close` makes the last streams say. */
+/** For what `abandon` makes the last streams say. */
 const LAST_WORDS_MS = 500;
 
 function delay(ms: number): Promise<void> {

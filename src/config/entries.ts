@@ -7,6 +7,7 @@
  */
 import {
   boolean,
+  databaseUrl,
   duration,
   entry,
   host,
@@ -55,6 +56,54 @@ export const ENTRIES = {
     parse: oneOf("auto", "true", "false"),
     default: "auto",
     help: "Answer POST with JSON always, never (event stream), or when the answer comes at once.",
+  }),
+  databaseUrl: entry({
+    env: "DATABASE_URL",
+    parse: databaseUrl,
+    default: "sqlite",
+    help: "sqlite::memory: keeps nothing; otherwise files in the data directory.",
+  }),
+  eventStore: entry({
+    env: "EVENT_STORE",
+    parse: oneOf("sqlite", "memory"),
+    default: "sqlite",
+    help: "Where events of streams are kept, for clients of the session era to resume.",
+  }),
+  streamEventsMax: entry({
+    env: "STREAMABLE_HTTP_MAX_EVENTS_PER_STREAM",
+    parse: integer(1, 1_000_000),
+    default: "256",
+    help: "Events of one stream that a client can come back for.",
+  }),
+  streamEventMs: entry({
+    env: "STREAMABLE_HTTP_EVENT_TTL",
+    parse: duration({ min: "1s", max: "7d" }),
+    default: "3600",
+    help: "How long an event is kept.",
+  }),
+  statefulSessions: entry({
+    env: "USE_STATEFUL_SESSIONS",
+    parse: boolean,
+    default: "true",
+    help: "Whether clients of the session era get sessions; otherwise each request stands alone.",
+  }),
+  sessionIdleMs: entry({
+    env: "SESSION_IDLE_TTL",
+    parse: duration({ min: "2s", max: "24h" }),
+    default: "30m",
+    help: "A session ends after this long without traffic in either direction.",
+  }),
+  sessionMsMax: entry({
+    env: "SESSION_MAX_TTL",
+    parse: duration({ min: "2s", max: "30d" }),
+    default: "12h",
+    help: "Absolute end of a session.",
+  }),
+  sessionsPerPrincipal: entry({
+    env: "SESSIONS_PER_PRINCIPAL",
+    parse: integer(1, 1_000_000),
+    default: "100",
+    help: "Open sessions of one subject; beyond it, 429.",
   }),
   requireAuth: entry({
     env: "MCP_REQUIRE_AUTH",
@@ -116,6 +165,12 @@ export const ENTRIES = {
     default: "1h",
     help: "Absolute end of a call.",
   }),
+  askMs: entry({
+    env: "ASK_TIMEOUT",
+    parse: duration({ min: "1s", max: "24h" }),
+    default: "10m",
+    help: "Time that a client has to answer a question of an upstream server.",
+  }),
   connectMs: entry({
     env: "CONNECT_TIMEOUT",
     parse: duration({ min: "100ms", max: "5m" }),
@@ -170,10 +225,7 @@ export const CONFIG_FILE_VARIABLE = "SALLYPORT_CONFIG";
 
 /** Settings of the contract that have no effect yet: whoever sets one is told so at the start. */
 export const NOT_YET_SERVED: readonly string[] = [
-  "DATABASE_URL",
   "REDIS_URL",
-  "EVENT_STORE",
-  "USE_STATEFUL_SESSIONS",
   "TLS_CERT_FILE",
   "TLS_KEY_FILE",
   "REQUIRE_USER_IN_DB",

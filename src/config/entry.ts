@@ -92,6 +92,12 @@ export function integer(min: number, max: number): (text: string) => number {
   };
 }
 
+export function databaseUrl(text: string): "sqlite" | "memory" {
+  if (text === "sqlite::memory:") return "memory";
+  if (text === "sqlite" || text.startsWith("sqlite:")) return "sqlite";
+  throw new Error("must be sqlite:PATH or sqlite::memory:; PostgreSQL is not served yet");
+}
+
 export function boolean(text: string): boolean {
   const value = text.trim().toLowerCase();
   if (["true", "1", "yes", "on"].includes(value)) return true;

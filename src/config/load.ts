@@ -75,9 +75,22 @@ export function loadConfig(sources: ConfigSources): Config {
     notes: [
       ...file.notes,
       ...unknown.map((name) => `settings.${name} is not known, skipped`),
+      ...databaseNote(sources, settings),
       ...early.map((name) => `${name} is set and has no effect in this version`),
     ],
   });
+}
+
+/** Until there is more to keep than sessions, a database of one's own changes nothing. */
+function databaseNote(
+  { flags, env }: ConfigSources,
+  settings: Readonly<Record<string, unknown>>,
+): readonly string[] {
+  const { databaseUrl } = ENTRIES;
+  const isGiven = (flags[databaseUrl.env] ?? nonEmpty(env(databaseUrl.env))) !== undefined;
+  return isGiven && settings.databaseUrl === "sqlite"
+    ? ["DATABASE_URL names a file that is not used in this version; see --data"]
+    : [];
 }
 
 function loadFile(

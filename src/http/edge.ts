@@ -16,7 +16,8 @@ import type { Health } from "./health.ts";
 import type { OriginGuard } from "./origin_guard.ts";
 import { problemDocument, rpcProblem, statusOf } from "./problem.ts";
 import { readHead, type RequestHead } from "./request_head.ts";
-import { CallFailed, type Streamable } from "./streamable.ts";
+import { CallFailed } from "./call_failed.ts";
+import type { Streamable, StreamableRequest } from "./streamable.ts";
 
 export interface EdgeDeps {
   readonly log: Log;
@@ -49,6 +50,8 @@ interface Route {
   readonly methods: Readonly<Record<string, Handler>>;
   /** Whether even "this verb is not served" is only for callers with a good credential. */
   readonly needsCredential?: boolean;
+  /** Whether its GET opens a stream, of which the head alone says nothing. */
+  readonly hasNoHead?: boolean;
   /** Documents that browser clients fetch before they are known. */
   readonly isOpenToAllOrigins?: boolean;
 }
@@ -61,8 +64,13 @@ export function createEdge(deps: EdgeDeps): Hono {
   const routes: readonly Route[] = [
     {
       path: "/servers/:server/mcp",
-      methods: { POST: (visit) => postMcp(deps, visit) },
+      methods: {
+        GET: (visit) => serveMcp(deps, visit, deps.streamable.get),
+        POST: (visit) => serveMcp(deps, visit, deps.streamable.post),
+        DELETE: (visit) => serveMcp(deps, visit, deps.streamable.remove),
+      },
       needsCredential: true,
+      hasNoHead: true,
     },
     { path: "/health", methods: { GET: deps.health.live } },
     { path: "/ready", methods: { GET: deps.health.ready } },
@@ -110,10 +118,10 @@ async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Prom
 /** Picks the handler of the verb; every other verb is answered with what is allowed. */
 function serve(deps: EdgeDeps, visit: Visit, route: Route): Response | Promise<Response> {
   const { method } = visit.head;
-  const handler = route.methods[method === "HEAD" ? "GET" : method];
-  if (handler !== undefined) return handler(visit);
   const verbs = Object.keys(route.methods);
-  if (verbs.includes("GET")) verbs.push("HEAD");
+  if (verbs.includes("GET") && !route.hasNoHead) verbs.push("HEAD");
+  const handler = route.methods[method === "HEAD" && !route.hasNoHead ? "GET" : method];
+  if (handler !== undefined) return handler(visit);
   const allow = [...verbs, "OPTIONS"].join(", ");
   if (method === "OPTIONS") return optionsReply(visit.head, allow);
   return refuseVerb(deps, visit, route, allow);
@@ -133,21 +141,27 @@ async function refuseVerb(
   return response;
 }
 
-function postMcp(deps: EdgeDeps, visit: Visit): Promise<Response> {
+type McpHandler = (request: StreamableRequest) => Promise<Response>;
+
+function serveMcp(deps: EdgeDeps, visit: Visit, handler: McpHandler): Promise<Response> {
   const principal = deps.authenticate(visit.head.headers.get("authorization"));
   return principal instanceof Promise
-    ? principal.then((known) => postMcpAs(deps, visit, known))
-    : postMcpAs(deps, visit, principal);
+    ? principal.then((known) => serveMcpAs(deps, visit, known, handler))
+    : serveMcpAs(deps, visit, principal, handler);
 }
 
-function postMcpAs(deps: EdgeDeps, visit: Visit, principal: Principal): Promise<Response> {
+function serveMcpAs(
+  deps: EdgeDeps,
+  visit: Visit,
+  principal: Principal,
+  handler: McpHandler,
+): Promise<Response> {
   const { c, head, correlationId } = visit;
   const server = deps.findServer(c.req.param("server") ?? "", principal);
   // One answer for "absent" and "not yours".
   if (!server) throw new GatewayError("not_found", "There is no MCP server at this URL");
   const { completed: delivered } = c.env as ServeInfo;
-  const request = c.req.raw;
-  return deps.streamable.post({ request, head, principal, server, correlationId, delivered });
+  return handler({ request: c.req.raw, head, principal, server, correlationId, delivered });
 }
 
 function metadataReply(deps: EdgeDeps, { c, head }: Visit): Response {
@@ -177,6 +191,8 @@ function failed(
     : MCP_PATH.test(head?.path ?? "")
     ? rpcProblem(error, correlationId)
     : problemDocument(error, correlationId);
+  // For a verb that this URL has, but not in the revision that was asked for.
+  if (status === 405) response.headers.set("Allow", "POST, OPTIONS");
   response.headers.set("Cache-Control", "no-store");
   response.headers.set("X-Content-Type-Options", "nosniff");
   // What is left of an unread body must not be taken for the next request.

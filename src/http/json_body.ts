@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 
 const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" } as const;
@@ -31,6 +32,37 @@ export function jsonResponse(
   const headers = { ...JSON_HEADERS, "Content-Length": String(body.length) };
   return new Response(stream, { status, headers });
 }
+
+/**
+ * A 200 that tells whether its client has left before it came. The runtime looks for that when it
+ * begins to send a response: a body that is there at once is too early.
+ */
+export function noticedJson(body: Uint8Array, gone: () => void): Response {
+  let isGone = false;
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      await untilNoticed();
+      if (isGone) return;
+      controller.enqueue(body);
+      controller.close();
+    },
+    cancel() {
+      isGone = true;
+      gone();
+    },
+  }, { highWaterMark: 0 });
+  return new Response(stream, { status: 200, headers: JSON_HEADERS });
+}
+
+/** For a few turns of the event loop, in which the runtime gets to sending. */
+export async function untilNoticed(): Promise<void> {
+  for (let turn = 0; turn < NOTICED_TURNS; turn++) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Two are enough where nothing else happens. */
+const NOTICED_TURNS = 4;
 
 /**
  * A 200 whose body is still to come.

@@ -18,9 +18,11 @@ export const HTTP_STATUS = {
   method_not_allowed: 405,
   not_acceptable: 406,
   request_timeout: 408,
+  conflict: 409,
   too_large: 413,
   uri_too_long: 414,
   unsupported_media_type: 415,
+  rate_limited: 429,
   headers_too_large: 431,
   unavailable: 503,
   internal: 500,
@@ -61,5 +63,6 @@ export function problemDocument(error: unknown, correlationId: string): Response
 }
 
 function retryAfter(error: unknown): Record<string, string> {
-  return statusOf(error) === 503 ? { "Retry-After": "1" } : {};
+  const status = statusOf(error);
+  return status === 503 ? { "Retry-After": "1" } : status === 429 ? { "Retry-After": "30" } : {};
 }

@@ -15,7 +15,6 @@ const LOOK_MS = 500;
 
 const encoder = new TextEncoder();
 const KEEP_ALIVE = encoder.encode(": keep-alive\n\n");
-const FRAME_START = encoder.encode("event: message\ndata: ");
 const FRAME_END = encoder.encode("\n\n");
 
 export const SSE_HEADERS = {
@@ -26,6 +25,15 @@ export const SSE_HEADERS = {
   "X-Content-Type-Options": "nosniff",
 } as const;
 
+export interface SseEvent {
+  /** Printable ASCII. */
+  readonly id?: string | undefined;
+  /** On one line. Without it, an event with an id has empty data, and one without has none. */
+  readonly data: Uint8Array | undefined;
+  /** How long the client is asked to wait before it reconnects. */
+  readonly retryMs?: number;
+}
+
 export interface SseWriter {
   /**
    * A body that ends after `next` gives `undefined`.
@@ -33,13 +41,24 @@ export interface SseWriter {
    * `next` is called only while the client keeps up: what waits for it is bounded by
    * `LIMITS.streamBufferBytes` plus one batch.
    *
-   * @param next batches of messages, each on one line
-   * @param gone called once when the client leaves before the end
+   * @param next batches of events
+   * @param gone called once when the client leaves before the end, or is made to
+   * @param takeCut is given what breaks the connection off
    */
   readonly body: (
-    next: () => Promise<readonly Uint8Array[] | undefined>,
+    next: () => Promise<readonly SseEvent[] | undefined>,
     gone: () => void,
+    takeCut?: (cut: () => void) => void,
   ) => ReadableStream<Uint8Array>;
+}
+
+/** A stream was broken off because its client took nothing for too long. */
+export class ClientCut extends Error {
+  override readonly name = "ClientCut";
+
+  constructor() {
+    super("The client does not keep up");
+  }
 }
 
 interface OpenStream {
@@ -76,14 +95,26 @@ export function createSseWriter(monotonic: () => number): SseWriter {
   }
 
   return {
-    body(next, gone) {
+    body(next, gone, takeCut) {
       let stream: OpenStream;
       return new ReadableStream<Uint8Array>({
         start(controller) {
           add(stream = { controller, wroteMs: monotonic() });
+          takeCut?.(() => {
+            if (!open.has(stream)) return;
+            remove(stream);
+            controller.error(new ClientCut());
+            gone();
+          });
         },
         async pull(controller) {
-          const batch = await next();
+          const batch = await next().catch((error) => {
+            if (open.has(stream)) {
+              remove(stream);
+              gone();
+            }
+            throw error;
+          });
           // The client may have left while the upstream server was awaited.
           if (!open.has(stream)) return;
           if (batch === undefined) {
@@ -104,34 +135,69 @@ export function createSseWriter(monotonic: () => number): SseWriter {
 }
 
 /** Small messages go out together; a large one is not copied for the sake of its frame. */
-function* chunks(messages: readonly Uint8Array[]): Generator<Uint8Array> {
-  let small: Uint8Array[] = [];
-  for (const message of messages) {
-    if (message.length < LIMITS.streamBufferBytes) {
-      small.push(message);
+function* chunks(events: readonly SseEvent[]): Generator<Uint8Array> {
+  let small: SseEvent[] = [];
+  for (const event of events) {
+    const { data } = event;
+    if (data === undefined || data.length < LIMITS.streamBufferBytes) {
+      small.push(event);
       continue;
     }
     if (small.length > 0) yield frames(small);
     small = [];
-    yield FRAME_START;
-    yield message;
+    yield encoder.encode(fields(event));
+    yield data;
     yield FRAME_END;
   }
   if (small.length > 0) yield frames(small);
 }
 
-function frames(messages: readonly Uint8Array[]): Uint8Array {
+function frames(events: readonly SseEvent[]): Uint8Array {
   let length = 0;
-  for (const message of messages) {
-    length += FRAME_START.length + message.length + FRAME_END.length;
+  const heads: string[] = [];
+  for (const event of events) {
+    const isPlain = event.id === undefined && event.retryMs === undefined;
+    if (!isPlain || event.data === undefined) heads.push(fields(event));
+    else heads.push(PLAIN);
+    length += heads.at(-1)!.length + (event.data?.length ?? 0) + FRAME_END.length;
   }
   const target = new Uint8Array(length);
   let at = 0;
-  for (const message of messages) {
-    target.set(FRAME_START, at);
-    target.set(message, at += FRAME_START.length);
-    target.set(FRAME_END, at += message.length);
-    at += FRAME_END.length;
+  for (let i = 0; i < heads.length; i++) {
+    const head = heads[i]!;
+    if (head === PLAIN) {
+      target.set(PLAIN_BYTES, at);
+      at += PLAIN_BYTES.length;
+    } else at = writeAscii(target, at, head);
+    const { data } = events[i]!;
+    if (data !== undefined) {
+      target.set(data, at);
+      at += data.length;
+    }
+    target[at++] = LF;
+    target[at++] = LF;
   }
   return target;
+}
+
+/** By hand: for texts of this size every call of the runtime costs more. */
+function writeAscii(target: Uint8Array, at: number, text: string): number {
+  for (let i = 0; i < text.length; i++) target[at++] = text.charCodeAt(i);
+  return at;
+}
+
+/** What stands before the data of an event, all ASCII. */
+function fields({ id, data, retryMs }: SseEvent): string {
+  const start = data !== undefined && id === undefined ? PLAIN : named(id, data !== undefined);
+  return retryMs === undefined ? start : `retry: ${retryMs}\n${start}`;
+}
+
+const PLAIN = "event: message\ndata: ";
+const PLAIN_BYTES = encoder.encode(PLAIN);
+const LF = 0x0a;
+
+/** An event without data must have a line of it, or its id would not count. */
+function named(id: string | undefined, hasData: boolean): string {
+  if (id === undefined) return "";
+  return hasData ? `event: message\nid: ${id}\ndata: ` : `id: ${id}\ndata: `;
 }

@@ -1,5 +1,6 @@
 /**
- * Starting: what is said, where, and how often; and that what is handed out works.
+ * Starting: what is said, where, and how often; that what is handed out works; and that a data
+ * directory has one gateway at a time.
  *
  * @module
  */
@@ -10,8 +11,10 @@ import {
   OPEN_TO_ALL,
   openInstallation,
 } from "../support/gateway_program.ts";
+import { EVERYTHING_PATH } from "../support/everything.ts";
 import { callModern } from "../support/modern.ts";
-import { runProgram } from "../support/program.ts";
+import { type Program, runProgram } from "../support/program.ts";
+import { openSession } from "../support/session_client.ts";
 import { mintToken, TEST_JWT_SECRET } from "../support/tokens.ts";
 
 const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]+/;
@@ -30,10 +33,16 @@ Deno.test("where it says that it listens, it listens", async () => {
   assertEquals((await fetch(`${origin}/ready`)).status, 200);
 });
 
-Deno.test("two instances with port 0 get ports of their own", async () => {
-  await using installation = await openInstallation();
-  const origins = await Promise.all([0, 1].map(() => installation.serve().listening()));
-  assertEquals(new Set(origins).size, 2);
+Deno.test("two instances from one checkout get ports and keys of their own", async () => {
+  await using one = await openInstallation();
+  await using other = await openInstallation();
+  const origins = await Promise.all([one, other].map(({ serve }) => serve().listening()));
+  const token = await one.command("token", "--sub", "alice@example.com");
+  const replies = await Promise.all(origins.map((at) => callModern(at, { ...CALL, token })));
+  assertEquals(
+    { ports: new Set(origins).size, statuses: replies.map(({ status }) => status) },
+    { ports: 2, statuses: [200, 401] },
+  );
 });
 
 Deno.test("the first start hands out a token that works", async () => {
@@ -76,16 +85,22 @@ Deno.test("a key that was given is what signs the token of the first start", asy
 });
 
 Deno.test({
-  name: "all that is kept is for the owner only",
+  name: "all that is kept is for the owner only, while it runs and afterwards",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using installation = await openInstallation();
-    await startAndStop(installation);
-    const files = await Array.fromAsync(Deno.readDir(installation.dataDir));
-    const modes = await Promise.all(
-      files.map(async ({ name }) => (await Deno.stat(`${installation.dataDir}/${name}`)).mode!),
-    );
-    assertEquals([files.length >= 2, ...new Set(modes.map((mode) => mode & 0o777))], [true, 0o600]);
+    const gateway = installation.serve({ env: OPEN_TO_ALL });
+    await using session = await openSession(await gateway.listening(), { path: EVERYTHING_PATH });
+    const running = await modesIn(installation.dataDir);
+    await session.end();
+    gateway.signal("SIGTERM");
+    await gateway.ended();
+    const left = await modesIn(installation.dataDir);
+    assertEquals({ running: openToOthers(running), left: openToOthers(left) }, {
+      running: [],
+      left: [],
+    });
+    assertEquals(["jwt.key", "sessions.db"].filter((name) => !(name in left)), []);
   },
 });
 
@@ -153,22 +168,42 @@ for (const [args, seconds] of [[[], 7 * 86_400], [["--expires", "12h"], 43_200]]
   });
 }
 
-Deno.test("two first starts at once agree on the keys", async () => {
+Deno.test("of two first starts at once one serves with a token that works, the other ends", async () => {
   await using installation = await openInstallation();
-  const gateways = [installation.serve(), installation.serve()];
-  const origins = await Promise.all(gateways.map((gateway) => gateway.listening()));
-  const token = await installation.command("token", "--sub", "alice@example.com");
-  const replies = await Promise.all(
-    origins.map((origin) => callModern(origin, { ...CALL, token })),
-  );
-  assertEquals(replies.map(({ status }) => status), [200, 200]);
+  const { served, refused } = await startTwice(installation);
+  const token = TOKEN.exec(served.stderr())![0];
+  const { status } = await callModern(await served.listening(), { ...CALL, token });
+  assertEquals({ status, code: (await refused.ended()).code }, { status: 200, code: 1 });
 });
 
-Deno.test("of two first starts at once one hands out a token", async () => {
+Deno.test("a second gateway on a data directory ends with 1 and one line that says what to do", async () => {
   await using installation = await openInstallation();
-  const gateways = [installation.serve(), installation.serve()];
-  await Promise.all(gateways.map((gateway) => gateway.listening()));
-  assertEquals(gateways.filter((gateway) => TOKEN.test(gateway.stderr())).length, 1);
+  const first = installation.serve({ env: OPEN_TO_ALL });
+  const origin = await first.listening();
+  const { code, stdout, stderr } = await installation.serve().ended();
+  assertEquals({ code, stdout }, { code: 1, stdout: "" });
+  assert.match(stderr, /^sallyport: [^\n]*another process[^\n]*--data[^\n]*\n$/);
+  assert(stderr.includes(installation.dataDir), "it does not name the directory");
+  assertEquals((await callModern(origin, CALL)).status, 200);
+});
+
+Deno.test("a restart may begin while the gateway before is still ending", async () => {
+  await using installation = await openInstallation();
+  const first = installation.serve();
+  await first.listening();
+  const second = installation.serve({ env: OPEN_TO_ALL });
+  first.signal("SIGTERM");
+  assertEquals((await callModern(await second.listening(), CALL)).status, 200);
+});
+
+Deno.test("a data directory is free again after its gateway was killed", async () => {
+  await using installation = await openInstallation();
+  const first = installation.serve();
+  await first.listening();
+  first.signal("SIGKILL");
+  await first.ended();
+  const origin = await installation.serve({ env: OPEN_TO_ALL }).listening();
+  assertEquals((await callModern(origin, CALL)).status, 200);
 });
 
 Deno.test("without a credential nobody is let in by default", async () => {
@@ -187,6 +222,29 @@ async function startAndStop(installation: Installation, env: Record<string, stri
   await gateway.listening();
   gateway.signal("SIGTERM");
   return await gateway.ended();
+}
+
+/** Two gateways on one data directory: which of them serves, and which does not. */
+async function startTwice({ serve }: Installation) {
+  const [one, other] = [serve(), serve()];
+  const isServing = (gateway: Program) => gateway.listening().then(() => true, () => false);
+  const serving = await Promise.all([one, other].map(isServing));
+  assertEquals(serving.filter(Boolean).length, 1, one.stderr() + other.stderr());
+  return serving[0] ? { served: one, refused: other } : { served: other, refused: one };
+}
+
+/** File modes by name. */
+async function modesIn(dir: string): Promise<Record<string, number>> {
+  const files = await Array.fromAsync(Deno.readDir(dir));
+  const modes = files.map(async ({ name }) =>
+    [name, (await Deno.stat(`${dir}/${name}`)).mode! & 0o777] as const
+  );
+  return Object.fromEntries(await Promise.all(modes));
+}
+
+function openToOthers(modes: Readonly<Record<string, number>>): string[] {
+  return Object.entries(modes).filter(([, mode]) => mode !== 0o600)
+    .map(([name, mode]) => `${name} ${mode.toString(8)}`);
 }
 
 async function claimsOf(args: readonly string[]): Promise<Record<string, unknown>> {

@@ -5,7 +5,7 @@
  * @module
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
-import { leavingIsNoticed } from "../../src/http/streamable.ts";
+import { leavingIsNoticed } from "../../src/http/stateless_http.ts";
 import { until } from "../support/until.ts";
 
 /** On both sides of each size at which the runtime's buffer grows. */

@@ -1,0 +1,22 @@
+/**
+ * A failure before there was anything to answer with, as the answer that it deserves.
+ *
+ * @module
+ */
+import type { ClientMessage } from "../mcp/message.ts";
+import { rpcProblem } from "./problem.ts";
+
+/** Every error answer carries the id of the request that it answers. */
+export class CallFailed extends Error {
+  override readonly name = "CallFailed";
+  readonly response: Response;
+
+  constructor(cause: unknown, response: Response) {
+    super("A call failed before it was relayed", { cause });
+    this.response = response;
+  }
+}
+
+export function withId(error: unknown, message: ClientMessage, correlationId: string): CallFailed {
+  return new CallFailed(error, rpcProblem(error, correlationId, message.id));
+}
