@@ -26,12 +26,21 @@ const METHOD = -32601;
 const PARAMS = -32602;
 const HEADER = -32020;
 const VERSION = -32022;
+/** What SDKs answer to a message that needs a session and names none. */
+const NO_SESSION = -32000;
 
 const DEPTH = 100_000;
 const META = "io.modelcontextprotocol/";
 
 const PARAMS_TEXT = JSON.stringify({ name: "ok", arguments: {}, _meta: envelope() });
 const GOOD = modernBody({ params: { name: "ok", arguments: {} } });
+/** Of the session era, because it does not say otherwise. */
+const UNCLAIMED = JSON.stringify({
+  jsonrpc: "2.0",
+  id: 2,
+  method: "tools/call",
+  params: { name: "ok", arguments: {} },
+});
 
 export const JSON_ROWS: readonly Row[] = [
   body("broken JSON", '{"jsonrpc":"2.0",', [PARSE]),
@@ -46,6 +55,14 @@ export const JSON_ROWS: readonly Row[] = [
   body("an empty batch", "[]", [REQUEST]),
   body("a batch of one", `[${GOOD}]`, [REQUEST]),
   body("a batch of two", `[${GOOD},${GOOD}]`, [REQUEST]),
+  body("a batch of which one member claims 2026-07-28", `[${UNCLAIMED},${GOOD}]`, [REQUEST]),
+  bare("a batch that claims 2026-07-28, without headers", `[${GOOD}]`, [REQUEST]),
+  bare("a batch of which one member does, without headers", `[${UNCLAIMED},${GOOD}]`, [REQUEST]),
+  bare("a batch of the session era without a session", `[${UNCLAIMED}]`, [NO_SESSION]),
+  bare("a message of the session era without a session", UNCLAIMED, [NO_SESSION]),
+  bare("an answer of the session era without a session", '{"jsonrpc":"2.0","id":1,"result":{}}', [
+    NO_SESSION,
+  ]),
   body("100,000 brackets", "[".repeat(DEPTH) + "]".repeat(DEPTH)),
   body("100,000 brackets in the arguments", withArguments(`{"a":${brackets(DEPTH)}}`)),
   body("65 levels", withArguments(`{"a":${brackets(62)}}`)),
@@ -184,12 +201,7 @@ export const ENVELOPE_ROWS: readonly Row[] = [
   {
     input: "the modern header without an envelope",
     call: {
-      body: JSON.stringify({
-        jsonrpc: "2.0",
-        id: 1,
-        method: "tools/call",
-        params: { name: "ok", arguments: {} },
-      }),
+      body: UNCLAIMED,
     },
     status: 400,
     codes: [PARAMS],
@@ -213,6 +225,16 @@ export const ENVELOPE_ROWS: readonly Row[] = [
 
 function body(input: string, body: string | Uint8Array, codes?: readonly number[]): Row {
   return { input, call: { body }, status: 400, ...codes ? { codes } : {} };
+}
+
+/** Without the headers that mirror a body. */
+function bare(input: string, body: string, codes: readonly number[]): Row {
+  const headers = {
+    "MCP-Protocol-Version": undefined,
+    "Mcp-Method": undefined,
+    "Mcp-Name": undefined,
+  };
+  return { input, call: { body, headers }, status: 400, codes };
 }
 
 function header(input: string, headers: NonNullable<ModernCall["headers"]>): Row {

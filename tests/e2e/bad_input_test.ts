@@ -1,5 +1,6 @@
 /**
- * What a client of revision 2026-07-28 gets for input that it should not have sent.
+ * What a client of revision 2026-07-28 gets for input that it should not have sent;
+ * `session_bad_input_test.ts` has that of a session.
  *
  * @module
  */

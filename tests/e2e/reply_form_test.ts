@@ -15,7 +15,8 @@ import { callModern, type ModernCall } from "../support/modern.ts";
 import { openModern, type OpenReply, statusOf } from "../support/open_reply.ts";
 import { type Gateway, startGateway } from "../support/processes.ts";
 import { headerOf } from "../support/raw_http.ts";
-import { openStreamReply, type Scripted, startScripted } from "../support/scripted.ts";
+import { jsonReply, openStreamReply, type Scripted, startScripted } from "../support/scripted.ts";
+import { initialize } from "../support/session_client.ts";
 import { until } from "../support/until.ts";
 
 const SETTINGS = ["auto", "true", "false"] as const;
@@ -27,6 +28,12 @@ const KEEP_ALIVE_MS_MAX = 15_000 + 1_500;
 const CANCEL_MS_MAX = 500;
 const LOG_MESSAGE = '{"jsonrpc":"2.0","method":"notifications/message","params":{"data":1}}';
 
+const GREETING = {
+  protocolVersion: "2025-11-25",
+  capabilities: {},
+  serverInfo: { name: "scripted", version: "1" },
+};
+
 type Setting = typeof SETTINGS[number];
 
 let upstream: Everything;
@@ -36,6 +43,10 @@ let gateways: Readonly<Record<Setting, Gateway>>;
 Deno.test.beforeAll(async () => {
   upstream = await startEverything();
   scripted = await startScripted(({ rpc }) => {
+    if (rpc.method === "initialize") {
+      const answer = { jsonrpc: "2.0", id: JSON.parse(rpc.idText), result: GREETING };
+      return jsonReply(JSON.stringify(answer, null, 2));
+    }
     if (rpc.params.name === "hang") return { bytes: "", then: "hold" };
     if (rpc.params.name === "say-and-hang") return openStreamReply([LOG_MESSAGE]);
     return undefined;
@@ -92,6 +103,19 @@ for (
   Deno.test(`${setting}: ${what} is the result, whole`, async () => {
     const { response } = await send(setting, call);
     assert("result" in response, JSON.stringify(response));
+  });
+}
+
+for (
+  const [setting, type] of [["auto", JSON_TYPE], ["true", JSON_TYPE], [
+    "false",
+    STREAM_TYPE,
+  ]] as const
+) {
+  Deno.test(`${setting}: an answer to initialize that came on many lines is ${type}, whole`, async () => {
+    const { origin } = gateways[setting];
+    const reply = await initialize(origin, { path: "/servers/scripted/mcp" });
+    assertEquals([headerOf(reply, "content-type"), reply.response.result], [type, GREETING]);
   });
 }
 

@@ -44,6 +44,11 @@ for (const negotiation of ["auto", "pinned"] as const) {
     return Promise.resolve();
   });
 
+  test("the discovery is what the server gives directly", async ({ client }) => {
+    await using direct = await connectDirect(negotiation);
+    assertEquals(await client.discover(), await direct.client.discover());
+  });
+
   for (const [what, use] of Object.entries(FEATURES)) {
     test(`${what} is what the server gives directly`, async ({ client }) => {
       await using direct = await connectDirect(negotiation);

@@ -1,12 +1,14 @@
 /**
- * What is asked of a server through the SDK's client, directly and through the gateway.
+ * What is asked of a server through the SDKs' clients, directly and through the gateway.
  *
  * @module
  */
-import type { Client } from "@modelcontextprotocol/client";
+import type { SdkCaller } from "../support/sdk_caller.ts";
+
+type Use = (client: SdkCaller) => Promise<unknown>;
 
 /** Whatever these give directly they give through the gateway. */
-export const FEATURES: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
+export const FEATURES: Readonly<Record<string, Use>> = {
   "the list of tools": (client) => client.listTools(),
   "the list of prompts": (client) => client.listPrompts(),
   "the list of resources": (client) => client.listResources(),
@@ -40,10 +42,9 @@ export const FEATURES: Readonly<Record<string, (client: Client) => Promise<unkno
   "a prompt with arguments": (client) =>
     client.getPrompt({ name: "test_prompt_with_arguments", arguments: { arg1: "a", arg2: "ß" } }),
   "a prompt with a picture": (client) => client.getPrompt({ name: "test_prompt_with_image" }),
-  "the discovery": (client) => client.discover(),
 };
 
-export const FAILURES: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
+export const FAILURES: Readonly<Record<string, Use>> = {
   "an unknown tool": (client) => client.callTool({ name: "no_such_tool" }),
   "an unknown prompt": (client) => client.getPrompt({ name: "no_such_prompt" }),
   "an unknown resource": (client) => client.readResource({ uri: "test://no-such-resource" }),

@@ -27,13 +27,16 @@ export interface Everything extends RunningProcess {
 
 export interface EverythingOptions {
   readonly era?: "both" | "modern" | "legacy";
+  /** Whether its sessions have event ids, `on` unless given. */
+  readonly events?: "on" | "off";
   /** A free one unless given. */
   readonly port?: number;
 }
 
 export async function startEverything(options: EverythingOptions = {}): Promise<Everything> {
-  const { era = "both", port = 0 } = options;
-  const running = await startFixture("everything", ["--era", era, "--port", String(port)]);
+  const { era = "both", events = "on", port = 0 } = options;
+  const args = ["--era", era, "--events", events, "--port", String(port)];
+  const running = await startFixture("everything", args);
   return {
     ...running,
     stats: async () => await (await fetch(`${running.origin}/stats`)).json(),

@@ -3,12 +3,20 @@
  *
  * @module
  */
-import { configFor, type Everything, EVERYTHING_PATH, startEverything } from "./everything.ts";
+import {
+  configFor,
+  type Everything,
+  EVERYTHING_PATH,
+  type EverythingOptions,
+  startEverything,
+} from "./everything.ts";
 import type { ModernCall } from "./modern.ts";
 import { denoRun, type Program, runProgram, startProgram } from "./program.ts";
 import { tempDir } from "./temp_dir.ts";
 
 export interface GatewayProgramOptions {
+  /** A free one unless given. */
+  readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** What follows `deno`; `main.ts` with all permissions unless given. */
   readonly deno?: readonly string[];
@@ -21,16 +29,16 @@ export interface Installation extends AsyncDisposable {
   readonly dataDir: string;
   /** What every command of this installation is given. */
   readonly args: readonly string[];
-  /** `serve` on a free port; it ends with the installation at the latest. */
+  /** `serve`; it ends with the installation at the latest. */
   readonly serve: (options?: GatewayProgramOptions) => Program;
   /** The output of a command that must succeed. */
   readonly command: (...args: readonly string[]) => Promise<string>;
 }
 
-export async function openInstallation(): Promise<Installation> {
+export async function openInstallation(options: EverythingOptions = {}): Promise<Installation> {
   const stack = new AsyncDisposableStack();
   const dir = stack.use(await tempDir()).path;
-  const upstream = stack.use(await startEverything());
+  const upstream = stack.use(await startEverything(options));
   await Deno.writeTextFile(
     `${dir}/config.json`,
     JSON.stringify(configFor({ everything: upstream.origin })),
@@ -42,8 +50,9 @@ export async function openInstallation(): Promise<Installation> {
     dir,
     dataDir,
     args,
-    serve({ env = {}, deno = denoRun(["-A"]) } = {}) {
-      return stack.use(startProgram(["--port", "0", ...args], { env, cwd: dir, deno }));
+    serve({ port = 0, env = {}, deno = denoRun(["-A"]) } = {}) {
+      const all = ["--port", String(port), ...args];
+      return stack.use(startProgram(all, { env, cwd: dir, deno }));
     },
     async command(...own) {
       const { code, stdout, stderr } = await runProgram([...own, ...args], { cwd: dir });

@@ -4,7 +4,13 @@
  * @module
  */
 
-import { type RawOptions, type RawReply, requestBytes, sendRaw } from "./raw_http.ts";
+import {
+  type HeaderValues,
+  type RawOptions,
+  type RawReply,
+  requestTo,
+  sendRaw,
+} from "./raw_http.ts";
 
 export const MODERN_REVISION = "2026-07-28";
 
@@ -22,15 +28,14 @@ export interface ModernCall {
   readonly idText?: string;
   readonly path?: string;
   readonly token?: string;
-  /** Headers by name: `undefined` takes one away, a list sends it several times. */
-  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** `undefined` takes a usual one away, a list sends it several times. */
+  readonly headers?: HeaderValues;
   /** The whole body, instead of the one that is built. */
   readonly body?: string | Uint8Array;
   readonly options?: RawOptions;
 }
 
 export interface ModernReply extends RawReply {
-  /** The messages of the reply, in order: one for a JSON body, all events of a stream. */
   readonly messages: readonly Message[];
   /** The one message that is a response. */
   readonly response: Message;
@@ -51,21 +56,16 @@ export async function callModern(origin: string, call: ModernCall): Promise<Mode
 
 /** The request as it goes over the wire. */
 export function modernBytes(origin: string, call: ModernCall): Uint8Array<ArrayBuffer> {
-  const body = call.body ?? modernBody(call);
-  const length = typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
-  const headers = Object.entries({
-    "Host": new URL(origin).host,
-    "Connection": "close",
-    "Content-Type": "application/json",
-    "Accept": "application/json, text/event-stream",
-    "Content-Length": String(length),
-    ...call.token === undefined ? {} : { "Authorization": `Bearer ${call.token}` },
-    ...mirrorHeaders(call),
-    ...call.headers,
-  }).flatMap(([name, value]) =>
-    value === undefined ? [] : [value].flat().map((one) => `${name}: ${one}`)
-  );
-  return requestBytes(`POST ${call.path ?? "/mcp"} HTTP/1.1`, headers, body);
+  return requestTo(origin, {
+    path: call.path ?? "/mcp",
+    token: call.token,
+    headers: {
+      "Accept": "application/json, text/event-stream",
+      ...mirrorHeaders(call),
+      ...call.headers,
+    },
+    body: call.body ?? modernBody(call),
+  });
 }
 
 /** The JSON-RPC message of a call, envelope included. */
@@ -112,7 +112,8 @@ export function eventData(stream: string): string[] {
   });
 }
 
-function messagesOf(reply: RawReply): Message[] {
+/** The messages of a reply, in order: one for a JSON body, all events of a stream. */
+export function messagesOf(reply: RawReply): Message[] {
   const type = reply.headers.find(([name]) => name === "content-type")?.[1] ?? "";
   if (type.startsWith("text/event-stream")) {
     return eventData(reply.text).map((text) => JSON.parse(text));
@@ -120,7 +121,8 @@ function messagesOf(reply: RawReply): Message[] {
   return /^application\/([a-z.]+\+)?json/.test(type) && reply.text ? [JSON.parse(reply.text)] : [];
 }
 
-function onlyResponse(reply: RawReply, messages: readonly Message[]): Message {
+/** @throws when there is none, or more than one */
+export function onlyResponse(reply: RawReply, messages: readonly Message[]): Message {
   const responses = messages.filter((message) => "result" in message || "error" in message);
   if (responses.length === 1) return responses[0]!;
   const said = `${reply.status} ${reply.text.slice(0, 500)}`;

@@ -16,6 +16,8 @@ export interface ProgramOptions {
   readonly cwd?: string;
   /** What follows `deno`; `main.ts` with all permissions unless given. */
   readonly deno?: readonly string[];
+  /** Commands of the shell that then becomes the process. */
+  readonly before?: string;
 }
 
 export interface Ended {
@@ -41,8 +43,8 @@ export function denoRun(flags: readonly string[], script = "main.ts"): readonly 
 }
 
 export function startProgram(args: readonly string[], options: ProgramOptions = {}): Program {
-  const { env = {}, cwd, deno = denoRun(["-A"]) } = options;
-  const { child, stdout, stderr } = spawnDeno([...deno, ...args], env, cwd);
+  const { env = {}, cwd, deno = denoRun(["-A"]), before } = options;
+  const { child, stdout, stderr } = spawnDeno([...deno, ...args], env, cwd, before);
   let isOver = false;
   const status = child.status.finally(() => isOver = true);
 

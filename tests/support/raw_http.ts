@@ -73,6 +73,35 @@ export function requestBytes(
   return bytes;
 }
 
+export interface RequestParts {
+  /** `POST` unless given. */
+  readonly verb?: string;
+  readonly path: string;
+  readonly token?: string | undefined;
+  /** By name: `undefined` takes a usual one away, a list sends it several times. */
+  readonly headers: HeaderValues;
+  /** None unless given. */
+  readonly body?: string | Uint8Array;
+}
+
+export type HeaderValues = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** A request for one connection, with the headers that it needs. */
+export function requestTo(origin: string, parts: RequestParts): Uint8Array<ArrayBuffer> {
+  const { verb = "POST", path, token, headers, body } = parts;
+  const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
+  const lines = Object.entries({
+    "Host": new URL(origin).host,
+    "Connection": "close",
+    ...bytes && { "Content-Type": "application/json", "Content-Length": String(bytes.length) },
+    ...token === undefined ? {} : { "Authorization": `Bearer ${token}` },
+    ...headers,
+  }).flatMap(([name, value]) =>
+    value === undefined ? [] : [value].flat().map((one) => `${name}: ${one}`)
+  );
+  return requestBytes(`${verb} ${path} HTTP/1.1`, lines, bytes);
+}
+
 /** One chunk of a chunked body. */
 export function chunkBytes(data: string): string {
   return `${new TextEncoder().encode(data).length.toString(16)}\r\n${data}\r\n`;

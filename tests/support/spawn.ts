@@ -8,18 +8,26 @@ export const ROOT = new URL("../../", import.meta.url);
 /** What Deno itself needs to find its cache and start. */
 const INHERITED = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "XDG_CACHE_HOME"];
 
-/** @param args what follows `deno` */
+/**
+ * @param args what follows `deno`
+ * @param before commands of the shell that then becomes the process, such as `ulimit`
+ */
 export function spawnDeno(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   cwd: string | URL = ROOT,
+  before?: string,
 ) {
   const inherited = INHERITED.flatMap((name) => {
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value]];
   });
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...args],
+  const deno = Deno.execPath();
+  const [command, all] = before === undefined
+    ? [deno, args]
+    : ["sh", ["-c", `${before}; exec "$@"`, "sh", deno, ...args]];
+  const child = new Deno.Command(command, {
+    args: [...all],
     cwd,
     clearEnv: true,
     env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...env },
