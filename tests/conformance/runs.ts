@@ -29,6 +29,13 @@ export interface ClientRun {
 }
 
 export const SERVER_RUNS: readonly ServerRun[] = [
+  { title: "server 0.1 default", referee: REFEREE.stable, selection: [] },
+  { title: "server 0.1 all", referee: REFEREE.stable, selection: ["--suite", "all"] },
+  {
+    title: "server 0.2 2025-11-25",
+    referee: REFEREE.next,
+    selection: ["--requirements", "2025-11-25"],
+  },
   {
     title: "server 0.2 2026-07-28",
     referee: REFEREE.next,
@@ -37,6 +44,11 @@ export const SERVER_RUNS: readonly ServerRun[] = [
 ];
 
 export const CLIENT_RUNS: readonly ClientRun[] = [
+  clientRun("initialize", "2025-11-25"),
+  clientRun("tools_call", "2025-11-25"),
+  clientRun("json-schema-2020-12-preservation", "2025-11-25"),
+  clientRun("elicitation-sep1034-client-defaults", "2025-11-25"),
+  clientRun("sse-retry", "2025-11-25"),
   clientRun("tools_call", "2026-07-28"),
   clientRun("json-schema-2020-12-preservation", "2026-07-28"),
   clientRun("request-metadata", "2026-07-28"),
