@@ -6,6 +6,7 @@
  */
 
 import type { Results } from "./figures.ts";
+import { growthBytesPerRound, type Held } from "./held.ts";
 
 /** One promise and what was measured. */
 export interface Bar {
@@ -21,10 +22,27 @@ const SPEED_RATIO_MIN = 5;
 const ADDED_P50_MS_MAX = 0.25;
 const LARGE_CPU_RATIO_MAX = 2;
 const NOTIFICATION_CPU_US_MAX = 8;
+const SESSION_CPU_RATIO_MAX = 1.6;
+const SESSION_NOTIFICATION_CPU_US_MAX = 30;
+const SESSIONS_PER_SECOND_MIN = 1_000;
+const IDLE_RSS_RATIO_MAX = 1.5;
+/** Less than any record of a session that was forgotten somewhere. */
+const GROWTH_BYTES_PER_SESSION_MAX = 1_000;
+/** What pools open and close by themselves; each session has two streams. */
+const GROWTH_FILES_MAX = 32;
 const START_MS_MAX = 700;
 
 /** Holds the results of a run against all bars. */
-export function barsOf(results: Results, warmStartMs: number | undefined): Bar[] {
+export function barsOf(results: Results, held: Held, warmStartMs: number | undefined): Bar[] {
+  return [
+    ...statelessBars(results),
+    ...sessionBars(results),
+    ...holdingBars(held),
+    below("Warm start", warmStartMs, START_MS_MAX, (value) => `${Math.round(value)} ms`),
+  ];
+}
+
+function statelessBars(results: Results): Bar[] {
   const large = (name: "call-64k-8" | "call-1m-8", size: string) =>
     atMost(
       `CPU per tools/call of ${size}, to pass-through`,
@@ -57,13 +75,66 @@ export function barsOf(results: Results, warmStartMs: number | undefined): Bar[]
       "CPU per progress notification",
       results.of("notify-4", "sallyport")?.cpuUsPerUnit,
       NOTIFICATION_CPU_US_MAX,
-      (value) => `${value.toFixed(1)} µs`,
+      microseconds,
     ),
-    below("Warm start", warmStartMs, START_MS_MAX, (value) => `${Math.round(value)} ms`),
+  ];
+}
+
+function sessionBars(results: Results): Bar[] {
+  const notification = (name: "sallyport-jwt" | "sallyport-memory", store: string, limit: number) =>
+    atMost(
+      `CPU per progress notification in a session, event store ${store}`,
+      results.of("session-notify-32", name)?.cpuUsPerUnit,
+      limit,
+      microseconds,
+    );
+  return [
+    atMost(
+      "CPU per tools/call of 1 KiB in a session, with JWT, to pass-through",
+      results.cpuRatio("session-call-1k-32", "sallyport-jwt", "pass-through"),
+      SESSION_CPU_RATIO_MAX,
+      times,
+    ),
+    notification("sallyport-jwt", "SQLite", SESSION_NOTIFICATION_CPU_US_MAX),
+    notification("sallyport-memory", "in memory", NOTIFICATION_CPU_US_MAX),
+    atLeast(
+      "Sessions opened per second",
+      results.of("session-open-32", "sallyport-jwt")?.unitsPerSecond,
+      SESSIONS_PER_SECOND_MIN,
+      (value) => Math.round(value).toLocaleString("en-US"),
+    ),
+  ];
+}
+
+function holdingBars({ idle, growth }: Held): Bar[] {
+  const row = idle.find(({ contender }) => contender === "sallyport-jwt");
+  const first = growth?.holdings.at(0);
+  const last = growth?.holdings.at(-1);
+  const isGateway = growth?.contender === "sallyport-jwt" && growth.wrong === 0 && first && last;
+  return [
+    atMost(
+      "RSS of the whole process with idle sessions, to relay",
+      row?.heldRatio,
+      IDLE_RSS_RATIO_MAX,
+      times,
+    ),
+    atMost(
+      "RSS left behind by each session opened and ended",
+      isGateway ? growthBytesPerRound(growth.holdings) / growth.sessionsPerRound : undefined,
+      GROWTH_BYTES_PER_SESSION_MAX,
+      (value) => `${Math.round(value)} B`,
+    ),
+    atMost(
+      "Open files added by all of them",
+      isGateway ? last.openFiles - first.openFiles : undefined,
+      GROWTH_FILES_MAX,
+      String,
+    ),
   ];
 }
 
 const times = (value: number) => `${value.toFixed(2)}×`;
+const microseconds = (value: number) => `${value.toFixed(1)} µs`;
 
 type Format = (value: number) => string;
 

@@ -6,7 +6,7 @@
  */
 
 import type { Reply } from "./connection.ts";
-import { textOf, TOOL_NAMES } from "./payload.ts";
+import { SESSION_REVISION, textOf, TOOL_NAMES } from "./payload.ts";
 import type { Expectation } from "./types.ts";
 
 const PROGRESS = "notifications/progress";
@@ -53,6 +53,8 @@ export function fullLook(reply: Reply, id: string, expect: Expectation): string 
     if (names !== [...TOOL_NAMES].sort().join()) return `the tools are ${names}`;
   }
   if (expect.kind === "progress") {
+    const fault = expect.hasEventIds ? eventIdsFault(reply) : undefined;
+    if (fault !== undefined) return fault;
     const inOrder = messages.slice(0, -1).every((message, index) =>
       message.method === PROGRESS && message.params?.progress === index + 1 &&
       message.params.progressToken === Number(id)
@@ -62,11 +64,26 @@ export function fullLook(reply: Reply, id: string, expect: Expectation): string 
   return undefined;
 }
 
+/** Whether a session was opened, and in the revision that was asked for. */
+export function initializeFault(reply: Reply, id: string): string | undefined {
+  if (reply.status !== 200) return `initialize: status ${reply.status}: ${excerpt(reply.body)}`;
+  const answer = messagesOf(reply).at(-1);
+  if (answer?.id !== Number(id)) return `initialize: no id ${id}: ${excerpt(reply.body)}`;
+  const { protocolVersion, capabilities } = answer.result ?? {};
+  if (protocolVersion !== SESSION_REVISION) return `initialize: revision ${protocolVersion}`;
+  if (capabilities?.tools === undefined) return "initialize: no tools among the capabilities";
+  // MCP 2025-11-25, Transports, "Session Management": visible ASCII.
+  if (!/^[\x21-\x7e]+$/.test(reply.sessionId ?? "")) return "initialize: no session id";
+  return undefined;
+}
+
 interface Message {
   readonly id?: number;
   readonly method?: string;
   readonly params?: { readonly progress?: number; readonly progressToken?: number };
   readonly result?: {
+    readonly protocolVersion?: string;
+    readonly capabilities?: { readonly tools?: object };
     readonly content?: readonly { readonly text?: string }[];
     readonly tools?: readonly { readonly name: string }[];
   };
@@ -78,6 +95,15 @@ function messagesOf(reply: Reply): Message[] {
   if (!reply.contentType.startsWith("text/event-stream")) return [JSON.parse(text)];
   const lines = text.split(/\r?\n/).filter((line) => line.startsWith("data:"));
   return lines.map((line) => line.slice(5).trim()).filter(Boolean).map((data) => JSON.parse(data));
+}
+
+/** Every event has an id, and no two the same. */
+function eventIdsFault(reply: Reply): string | undefined {
+  const events = utf8.decode(reply.body).split(/\r?\n\r?\n/).filter((it) => /^data:/m.test(it));
+  const ids = events.map((event) => /^id: ?(.+)$/m.exec(event)?.[1]);
+  const without = ids.filter((id) => id === undefined).length;
+  if (without > 0) return `${without} of ${events.length} events without an id`;
+  return new Set(ids).size === ids.length ? undefined : "two events with one id";
 }
 
 function lengthsOf(expect: Expectation): [least: number, most: number] {

@@ -6,19 +6,20 @@
 
 import { strictEqual as assertEquals } from "node:assert/strict";
 
-import { fullLook, quickLook } from "./check.ts";
+import { fullLook, initializeFault, quickLook } from "./check.ts";
 import type { Reply } from "./connection.ts";
 import { textOf, TOOL_NAMES } from "./payload.ts";
 import type { Expectation } from "./types.ts";
 
 const ID = "1000000007";
 const TEXT: Expectation = { kind: "text", bytes: 1024 };
-const PROGRESS: Expectation = { kind: "progress", count: 20 };
+const PROGRESS: Expectation = { kind: "progress", count: 20, hasEventIds: false };
 
 function reply(body: string, over: Partial<Reply> = {}): Reply {
   return {
     status: 200,
     contentType: "application/json",
+    sessionId: undefined,
     body: new TextEncoder().encode(body),
     ...over,
   };
@@ -29,15 +30,19 @@ function textReply(text: string, id = ID): Reply {
   return reply(JSON.stringify({ jsonrpc: "2.0", result, id: Number(id) }));
 }
 
-function progressReply(steps: readonly number[]): Reply {
+function progressReply(steps: readonly number[], eventIds: readonly string[] = []): Reply {
   const notes = steps.map((progress) => ({
     jsonrpc: "2.0",
     method: "notifications/progress",
     params: { progressToken: Number(ID), progress, total: steps.length },
   }));
   const last = { jsonrpc: "2.0", id: Number(ID), result: { content: [] } };
-  const events = [...notes, last].map((message) => `data: ${JSON.stringify(message)}\n\n`);
-  return reply(events.join(""), { contentType: "text/event-stream" });
+  const idLine = (id: string | undefined) => id === undefined ? "" : `id: ${id}\n`;
+  const events = [...notes, last].map((message, index) => {
+    return `${idLine(eventIds[index])}data: ${JSON.stringify(message)}\n\n`;
+  });
+  const priming = eventIds.length === 0 ? "" : "id: first\nretry: 1000\ndata: \n\n";
+  return reply(priming + events.join(""), { contentType: "text/event-stream" });
 }
 
 const UP_TO_20 = Array.from({ length: 20 }, (_, index) => index + 1);
@@ -87,4 +92,27 @@ Deno.test("fullLook() accepts notifications in order and refuses them out of ord
   assertEquals(fullLook(progressReply(UP_TO_20), ID, PROGRESS), undefined);
   const swapped = [2, 1, ...UP_TO_20.slice(2)];
   assertEquals(fullLook(progressReply(swapped), ID, PROGRESS), "notifications out of order");
+});
+
+Deno.test("fullLook() accepts event ids after a priming event, and wants one for each event", () => {
+  const expect: Expectation = { ...PROGRESS, hasEventIds: true };
+  const ids = Array.from({ length: 21 }, (_, index) => `call-${index}`);
+  assertEquals(fullLook(progressReply(UP_TO_20, ids), ID, expect), undefined);
+  const missing = fullLook(progressReply(UP_TO_20, ids.slice(1)), ID, expect);
+  assertEquals(missing, "1 of 22 events without an id");
+  const twice = fullLook(progressReply(UP_TO_20, ids.with(3, "call-2")), ID, expect);
+  assertEquals(twice, "two events with one id");
+});
+
+Deno.test("initializeFault() accepts a session of the revision asked for, and nothing else", () => {
+  const fault = (protocolVersion: string, sessionId: string | undefined, status = 200) => {
+    const result = { protocolVersion, capabilities: { tools: {} } };
+    const body = JSON.stringify({ jsonrpc: "2.0", id: Number(ID), result });
+    return initializeFault(reply(body, { sessionId, status }), ID);
+  };
+  assertEquals(fault("2025-11-25", "a-session"), undefined);
+  assertEquals(fault("2025-06-18", "a-session"), "initialize: revision 2025-06-18");
+  assertEquals(fault("2025-11-25", undefined), "initialize: no session id");
+  assertEquals(fault("2025-11-25", "two words"), "initialize: no session id");
+  assertEquals(fault("2025-11-25", "a-session", 405)?.startsWith("initialize: status 405"), true);
 });

@@ -9,6 +9,8 @@
 export interface Reply {
   readonly status: number;
   readonly contentType: string;
+  /** `Mcp-Session-Id`; undefined when there is none. */
+  readonly sessionId: string | undefined;
   readonly body: Uint8Array;
 }
 
@@ -20,10 +22,13 @@ export interface Connection {
    * @throws {Error} when the peer closes, sends something that is not HTTP/1.1, or more than fits
    */
   exchange(request: Uint8Array): Promise<Reply>;
+  /** Bytes that have come of the answer to the exchange that is running, or ran last. */
+  received(): number;
   close(): void;
 }
 
 const HEAD_BYTES_MAX = 16_384;
+const NO_CONTENT = 204;
 const latin1 = new TextDecoder("latin1");
 
 /** Connects to a local port; an answer may be `replyBytesMax` long, head and chunk sizes included. */
@@ -74,32 +79,47 @@ export async function openConnection(port: number, replyBytesMax: number): Promi
 
   return {
     async exchange(request) {
-      let sent = await conn.write(request);
-      while (sent < request.length) sent += await conn.write(request.subarray(sent));
       filled = 0;
+      await writeAll(conn, request);
       const head = await readHead();
       const start = head.length;
-      const fields = head.toLowerCase();
+      const status = statusOf(head);
+      const lower = head.toLowerCase();
       let end: number;
-      if (fieldOf(fields, "transfer-encoding") === "chunked") {
+      if (fieldOf(lower, "transfer-encoding") === "chunked") {
         end = await joinChunks(start);
       } else {
-        end = start + Number(fieldOf(fields, "content-length") ?? NaN);
+        const none = status === NO_CONTENT ? 0 : NaN;
+        end = start + Number(fieldOf(lower, "content-length") ?? none);
         if (Number.isNaN(end)) throw new Error("Answer without a length");
         while (filled < end) await readMore();
       }
       return {
-        status: Number(head.slice(9, 12)),
-        contentType: fieldOf(fields, "content-type") ?? "",
+        status,
+        contentType: fieldOf(lower, "content-type") ?? "",
+        sessionId: fieldOf(lower, "mcp-session-id", head),
         body: buffer.subarray(start, end),
       };
     },
+    received: () => filled,
     close: () => conn.close(),
   };
 }
 
-function fieldOf(head: string, name: string): string | undefined {
-  const at = head.indexOf(`\r\n${name}:`);
+/** Writes all of it. */
+export async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  let sent = await conn.write(bytes);
+  while (sent < bytes.length) sent += await conn.write(bytes.subarray(sent));
+}
+
+/** The status of an answer's head. */
+export function statusOf(head: string): number {
+  return Number(head.slice(9, 12));
+}
+
+/** The value of a header, from the head in small letters; as it was written when `head` is given. */
+export function fieldOf(lower: string, name: string, head = lower): string | undefined {
+  const at = lower.indexOf(`\r\n${name}:`);
   if (at < 0) return undefined;
   const start = at + name.length + 3;
   return head.slice(start, head.indexOf("\r\n", start)).trim();

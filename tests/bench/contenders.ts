@@ -6,7 +6,10 @@
 
 import { SignJWT } from "jose";
 
+import { SESSION_PATH, STATELESS_PATH } from "./payload.ts";
 import type { Listener, Processes } from "./processes.ts";
+import type { Address } from "./requests.ts";
+import { SESSIONS_HELD_MAX } from "./types.ts";
 
 /** All contenders, in the order in which they are printed. */
 export const CONTENDER_NAMES = [
@@ -15,6 +18,8 @@ export const CONTENDER_NAMES = [
   "naive",
   "sallyport",
   "sallyport-jwt",
+  "sallyport-memory",
+  "relay",
 ] as const;
 
 export type ContenderName = typeof CONTENDER_NAMES[number];
@@ -23,13 +28,18 @@ export type ContenderName = typeof CONTENDER_NAMES[number];
 export interface Contender {
   readonly name: ContenderName;
   readonly listener: Listener;
-  readonly path: string;
-  readonly token?: string;
+  readonly stateless: Address;
+  readonly session: Address;
 }
 
 /** Flags of the gateway's process. */
 const SALLYPORT_FLAGS = ["-A"];
-const SALLYPORT_PATH = "/servers/stub/mcp";
+
+/** The stub is two upstreams to it, by the names of these, one for each era. */
+const UPSTREAM_PATHS = { stub: STATELESS_PATH, "stub-session": SESSION_PATH };
+
+/** Beside those that are held, some are just being opened or ended. */
+const SESSIONS_PER_PRINCIPAL = SESSIONS_HELD_MAX + 1_000;
 const TOKEN_LIFE_S = 3600;
 
 /** The stub, which every other contender stands in front of. */
@@ -46,28 +56,50 @@ export async function startContender(
 ): Promise<Contender> {
   switch (name) {
     case "direct":
-      return { name, listener: stub, path: "/mcp" };
+      return proxy(name, stub);
     case "pass-through":
-      return { name, listener: await startProxy(processes, "pass_through.ts", stub), path: "/mcp" };
+      return proxy(name, await startProxy(processes, "pass_through.ts", stub));
     case "naive":
-      return { name, listener: await startProxy(processes, "naive.ts", stub), path: "/mcp" };
+      return proxy(name, await startProxy(processes, "naive.ts", stub));
+    case "relay":
+      return proxy(name, await startProxy(processes, "relay.ts", stub));
     case "sallyport": {
-      const listener = await startSallyport(processes, stub, `${scratchDir}/${name}`, {
-        MCP_REQUIRE_AUTH: "false",
-      });
-      return { name, listener, path: SALLYPORT_PATH };
+      const env = { MCP_REQUIRE_AUTH: "false" };
+      return sallyport(name, await startSallyport(processes, stub, `${scratchDir}/${name}`, env));
     }
-    case "sallyport-jwt": {
+    case "sallyport-jwt":
+    case "sallyport-memory": {
       const secret = crypto.getRandomValues(new Uint8Array(32)).toHex();
-      const listener = await startSallyport(processes, stub, `${scratchDir}/${name}`, {
+      const env = {
         JWT_SECRET_KEY: secret,
-      });
-      return { name, listener, path: SALLYPORT_PATH, token: await signToken(secret) };
+        SESSIONS_PER_PRINCIPAL: String(SESSIONS_PER_PRINCIPAL),
+        ...(name === "sallyport-memory" ? { EVENT_STORE: "memory" } : {}),
+      };
+      const listener = await startSallyport(processes, stub, `${scratchDir}/${name}`, env);
+      return sallyport(name, listener, await signToken(secret));
     }
   }
 }
 
-/** Starts the gateway with the stub as its one upstream; the directory may exist from an earlier start. */
+/** A contender with the paths of the stub. */
+function proxy(name: ContenderName, listener: Listener): Contender {
+  const { port } = listener;
+  return {
+    name,
+    listener,
+    stateless: { port, path: STATELESS_PATH },
+    session: { port, path: SESSION_PATH },
+  };
+}
+
+function sallyport(name: ContenderName, listener: Listener, token?: string): Contender {
+  const at = (upstream: keyof typeof UPSTREAM_PATHS) => {
+    return { port: listener.port, path: `/servers/${upstream}/mcp`, token };
+  };
+  return { name, listener, stateless: at("stub"), session: at("stub-session") };
+}
+
+/** Starts the gateway in front of the stub; the directory may exist from an earlier start. */
 async function startSallyport(
   processes: Processes,
   stub: Listener,
@@ -76,9 +108,10 @@ async function startSallyport(
 ): Promise<Listener> {
   await Deno.mkdir(dataDir, { recursive: true });
   const config = `${dataDir}/bench.json`;
-  const url = `http://127.0.0.1:${stub.port}/mcp`;
-  const settings = { mcpServers: { stub: { type: "http", url } } };
-  await Deno.writeTextFile(config, JSON.stringify(settings));
+  const servers = Object.entries(UPSTREAM_PATHS).map(([name, path]) => {
+    return [name, { type: "http", url: `http://127.0.0.1:${stub.port}${path}` }];
+  });
+  await Deno.writeTextFile(config, JSON.stringify({ mcpServers: Object.fromEntries(servers) }));
   const serve = ["serve", "--config", config, "--port", "0", "--data", `${dataDir}/data`];
   const main = program("../../main.ts");
   return await processes.startListener(["run", ...SALLYPORT_FLAGS, main, ...serve], env);

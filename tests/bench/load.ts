@@ -7,56 +7,61 @@
  * @module
  */
 
-import { fullLook, quickLook, replyBytesMax } from "./check.ts";
-import { type Connection, openConnection } from "./connection.ts";
+import { drive, type Run } from "./drive.ts";
+import { createFaultCount } from "./faults.ts";
 import { createHistogram } from "./histogram.ts";
+import { runChurn, runIdle } from "./hold.ts";
 import { linesOf } from "./lines.ts";
 import { machineCpu, processCpuUs, processRssBytes } from "./proc.ts";
-import { ID_PLACEHOLDER, type Job, type JobResult } from "./types.ts";
+import {
+  type ChurnJob,
+  ID_PLACEHOLDER,
+  type IdleJob,
+  type Job,
+  type JobResult,
+  SESSIONS_HELD_MAX,
+} from "./types.ts";
 
-const WRONG_SAMPLES_MAX = 3;
-
-/** What the connections of one job share. */
-interface Run {
-  readonly job: Job;
-  readonly nextId: () => string;
-  readonly onReply: (latencyMs: number) => void;
-  readonly onWrong: (what: string) => void;
-  isOver: boolean;
-}
-
-/** Carries out one job. */
-async function runJob(job: Job, nextId: () => string): Promise<JobResult> {
+/** Carries out one job of load. */
+async function runLoad(job: Job, nextId: () => string): Promise<JobResult> {
   const latencies = createHistogram();
-  const wrongSamples: string[] = [];
-  const wanted = "requests" in job.extent ? job.extent.requests : Infinity;
+  const faults = createFaultCount();
+  const wanted = "requests" in job.extent ? job.extent.requests : requestsMaxOf(job);
   const full = Promise.withResolvers<void>();
-  let isMeasuring = false;
+  const ready = Promise.withResolvers<void>();
   let requests = 0;
-  let wrong = 0;
+  let parts = 0;
+  let notReady = job.connections;
   const run: Run = {
     job,
     nextId,
+    isMeasuring: false,
     isOver: false,
+    onReady() {
+      if (--notReady === 0) ready.resolve();
+    },
     onReply(latencyMs) {
-      if (!isMeasuring) return;
+      if (!run.isMeasuring) return;
       latencies.add(latencyMs);
       if (++requests >= wanted) full.resolve();
     },
-    onWrong(what) {
-      wrong++;
-      if (wrongSamples.length < WRONG_SAMPLES_MAX) wrongSamples.push(what);
-    },
+    onPart: (share) => void (parts += share),
+    onEdge: [],
+    onWrong: faults.add,
   };
   const connections = Array.from({ length: job.connections }, () => drive(run));
   const allLost = Promise.all(connections).then(() => {});
 
+  // A connection that never gets ready is a wrong answer; the others need not wait for it.
+  await Promise.race([ready.promise, sleep(READY_MS_MAX), allLost]);
   await Promise.race([sleep(job.warmupMs), allLost]);
   const before = readings(job);
-  isMeasuring = true;
+  run.isMeasuring = true;
+  for (const edge of run.onEdge) edge(-1);
   const end = "durationMs" in job.extent ? sleep(job.extent.durationMs) : full.promise;
-  await Promise.race([end, allLost]);
-  isMeasuring = false;
+  await Promise.race([end, full.promise, allLost]);
+  run.isMeasuring = false;
+  for (const edge of run.onEdge) edge(1);
   const after = readings(job);
   run.isOver = true;
   await allLost;
@@ -64,44 +69,24 @@ async function runJob(job: Job, nextId: () => string): Promise<JobResult> {
   const wallMs = after.atMs - before.atMs;
   const foreignUs = after.machine.workUs - before.machine.workUs - (after.ownUs - before.ownUs);
   return {
-    requests,
+    requests: requests + parts,
     wallMs,
     p50Ms: latencies.percentileMs(0.5),
     p99Ms: latencies.percentileMs(0.99),
     cpuUs: after.cpuUs - before.cpuUs,
-    rssBytes: processRssBytes(job.pid),
+    rssBytes: after.rssBytes,
     foreignCores: Math.max(0, foreignUs / (wallMs * 1000)),
     stealCores: (after.machine.stealUs - before.machine.stealUs) / (wallMs * 1000),
-    wrong,
-    wrongSamples,
+    ...faults.faults(),
   };
 }
 
-/** Sends requests on one connection until the run is over. A lost connection is a wrong answer. */
-async function drive(run: Run): Promise<void> {
-  const { job } = run;
-  const request = new TextEncoder().encode(job.request);
-  const places = placesOf(job.request);
-  let isFirst = true;
-  let connection: Connection | undefined;
-  try {
-    connection = await openConnection(job.port, replyBytesMax(job.expect));
-    while (!run.isOver) {
-      const id = run.nextId();
-      for (const place of places) write(request, place, id);
-      const startMs = performance.now();
-      const reply = await connection.exchange(request);
-      run.onReply(performance.now() - startMs);
-      let fault = quickLook(reply, id, job.expect);
-      if (isFirst) fault ??= fullLook(reply, id, job.expect);
-      isFirst = false;
-      if (fault !== undefined) run.onWrong(fault);
-    }
-  } catch (error) {
-    run.onWrong(error instanceof Error ? error.message : String(error));
-  } finally {
-    connection?.close();
-  }
+/** Opening sessions and connections takes milliseconds; a connection that was refused never does. */
+const READY_MS_MAX = 2_000;
+
+function requestsMaxOf({ work, connections }: Job): number {
+  const isHolding = work.kind === "sessions" && !work.endsEach;
+  return isHolding ? SESSIONS_HELD_MAX - connections : Infinity;
 }
 
 function readings(job: Job) {
@@ -109,27 +94,18 @@ function readings(job: Job) {
     atMs: performance.now(),
     cpuUs: processCpuUs(job.pid),
     ownUs: job.ownPids.reduce((sum, pid) => sum + processCpuUs(pid), 0),
+    rssBytes: processRssBytes(job.pid),
     machine: machineCpu(),
   };
 }
 
-/** Where ids stand. Heads and bodies are ASCII, so places in the text are places in the bytes. */
-function placesOf(request: string): number[] {
-  const places: number[] = [];
-  let at = request.indexOf(ID_PLACEHOLDER);
-  while (at >= 0) {
-    places.push(at);
-    at = request.indexOf(ID_PLACEHOLDER, at + ID_PLACEHOLDER.length);
-  }
-  return places;
-}
-
-function write(target: Uint8Array, at: number, digits: string): void {
-  for (let index = 0; index < digits.length; index++) target[at + index] = digits.charCodeAt(index);
-}
-
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function runJob(job: Job | IdleJob | ChurnJob, nextId: () => string) {
+  if (job.kind === "load") return runLoad(job, nextId);
+  return job.kind === "idle" ? runIdle(job, nextId) : runChurn(job, nextId);
 }
 
 if (import.meta.main) {

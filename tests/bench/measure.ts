@@ -5,10 +5,11 @@
  * @module
  */
 
-import { type BenchCase, requestOf } from "./cases.ts";
+import type { BenchCase } from "./cases.ts";
 import type { Contender, ContenderName } from "./contenders.ts";
-import type { LoadGenerator } from "./processes.ts";
-import type { Extent, JobResult } from "./types.ts";
+import type { Listener, LoadGenerator } from "./processes.ts";
+import { requestOf, sessionScriptOf } from "./requests.ts";
+import type { Extent, JobResult, Work } from "./types.ts";
 
 /** How much is measured. */
 export interface Plan {
@@ -20,6 +21,19 @@ export interface Plan {
   /** Repetitions of one measurement, and time for all repetitions of the run. */
   readonly repeatsMax: number;
   readonly repeatBudgetMs: number;
+  readonly holding: HoldingPlan;
+}
+
+/** How many sessions are held, and how many come and go. */
+export interface HoldingPlan {
+  readonly idleSessions: number;
+  readonly idleRounds: number;
+  /** Each round opens and ends so many sessions; until the warm ones are over, a heap still grows. */
+  readonly growthWarmRounds: number;
+  readonly growthRounds: number;
+  readonly growthSessions: number;
+  /** Before holdings are read. */
+  readonly settleMs: number;
 }
 
 /** One measurement of one contender in one round of one case. */
@@ -35,14 +49,22 @@ export interface Sample {
 export const FOREIGN_CORES_MAX = 0.1;
 export const STEAL_CORES_MAX = 0.02;
 
-/** The full run, a little under eight minutes; and the look at everything that CI takes. */
+/** The full run, a little under nine minutes; and the look at everything that CI takes. */
 export const FULL_PLAN: Plan = {
   rounds: 3,
-  windowMs: 3_000,
+  windowMs: 2_500,
   firstWarmupMs: 1_000,
   warmupMs: 400,
   repeatsMax: 2,
-  repeatBudgetMs: 75_000,
+  repeatBudgetMs: 60_000,
+  holding: {
+    idleSessions: 1_000,
+    idleRounds: 1,
+    growthWarmRounds: 3,
+    growthRounds: 5,
+    growthSessions: 1_000,
+    settleMs: 1_500,
+  },
 };
 export const SHORT_PLAN: Plan = {
   rounds: 1,
@@ -51,11 +73,23 @@ export const SHORT_PLAN: Plan = {
   warmupMs: 250,
   repeatsMax: 0,
   repeatBudgetMs: 0,
+  holding: {
+    idleSessions: 200,
+    idleRounds: 1,
+    growthWarmRounds: 1,
+    growthRounds: 2,
+    growthSessions: 100,
+    settleMs: 300,
+  },
 };
+
+/** A soak begins with a process that is cold, whose heap grows for long without any reason but that. */
+export const SOAK_PLAN: HoldingPlan = { ...FULL_PLAN.holding, growthWarmRounds: 15 };
 
 /** The parts that take load, and those that belong to us. */
 export interface Bench {
   readonly load: LoadGenerator;
+  readonly stub: Listener;
   readonly contenders: readonly Contender[];
   readonly ownPids: readonly number[];
 }
@@ -70,7 +104,7 @@ export async function measureAll(
   const samples: Sample[] = [];
   let repeatMsLeft = plan.repeatBudgetMs;
   for (const which of cases) {
-    const taking = bench.contenders.filter(({ token }) => token === undefined || which.withToken);
+    const taking = bench.contenders.filter(({ name }) => which.contenders.includes(name));
     for (let round = 0; round < plan.rounds; round++) {
       for (const contender of rotated(taking, round)) {
         const warmupMs = round === 0 ? plan.firstWarmupMs : plan.warmupMs;
@@ -105,12 +139,12 @@ export async function runCase(
   warmupMs: number,
   extent: Extent,
 ): Promise<JobResult> {
-  const { listener, path, token } = contender;
+  const { listener } = contender;
   listener.check();
   const job = {
+    kind: "load" as const,
     port: listener.port,
-    request: requestOf(which, listener.port, path, token),
-    expect: which.expect,
+    work: workOf(which, contender),
     connections: which.connections,
     warmupMs,
     extent,
@@ -123,6 +157,16 @@ export async function runCase(
     // If the contender has ended, its last words say more than what that did to the load generator.
     listener.check();
   }
+}
+
+/** The work of a case, as texts for this contender. */
+function workOf({ asks }: BenchCase, contender: Contender): Work {
+  const session = sessionScriptOf(contender.session);
+  if (asks.kind === "sessions") return { kind: "sessions", session, endsEach: asks.endsEach };
+  const { era, expect } = asks;
+  const request = requestOf(asks, contender[era]);
+  const requests = { kind: "requests" as const, request, expect };
+  return era === "session" ? { ...requests, session } : requests;
 }
 
 function measure(

@@ -26,3 +26,20 @@ export const TOOL_NAMES: readonly string[] = [
 /** What every tool says about itself. */
 export const TOOL_DESCRIPTION =
   "Looks up an entry of the collection by its path and returns the newest lines of it.";
+
+/** Where the stub speaks the stateless era. */
+export const STATELESS_PATH = "/mcp";
+export const STATELESS_REVISION = "2026-07-28";
+
+/** Where it speaks the session era, and nothing else: a server of that era. */
+export const SESSION_PATH = "/session/mcp";
+export const SESSION_REVISION = "2025-11-25";
+
+/** A POST here makes the stub say `ANNOUNCEMENT` once on every open stream. */
+export const ANNOUNCE_PATH = "/session/announce";
+
+/** A GET here tells how many sessions and streams the stub has. */
+export const COUNTS_PATH = "/session/counts";
+
+/** The method of what is said on all streams. */
+export const ANNOUNCEMENT = "notifications/tools/list_changed";

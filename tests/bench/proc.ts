@@ -29,8 +29,18 @@ export function processRssBytes(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? NaN) * 1024;
 }
 
+/** What a process holds at one moment. */
+export interface Holding {
+  readonly rssBytes: number;
+  readonly openFiles: number;
+}
+
+export function holdingOf(pid: number): Holding {
+  return { rssBytes: processRssBytes(pid), openFiles: openFiles(pid) };
+}
+
 /** Number of files, sockets and pipes that a process holds open. */
-export function openFiles(pid: number): number {
+function openFiles(pid: number): number {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
 }
 

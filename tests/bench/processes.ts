@@ -6,7 +6,15 @@
  */
 
 import { linesOf } from "./lines.ts";
-import { type Job, JOB_GRACE_MS, type JobResult } from "./types.ts";
+import {
+  type ChurnJob,
+  type ChurnResult,
+  type IdleJob,
+  type IdleResult,
+  type Job,
+  JOB_GRACE_MS,
+  type JobResult,
+} from "./types.ts";
 
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 5_000;
@@ -26,11 +34,12 @@ export interface Listener {
   stop(): Promise<void>;
 }
 
-/** The load generator. */
+/** The load generator. Its methods throw an `Error` when it ends, or does not answer in time. */
 export interface LoadGenerator {
   readonly pid: number;
-  /** @throws {Error} when the process ends, or does not answer in time */
   run(job: Job): Promise<JobResult>;
+  idle(job: IdleJob): Promise<IdleResult>;
+  churn(job: ChurnJob): Promise<ChurnResult>;
 }
 
 /** All processes of a run. Whatever was started here can be ended here, even while it is starting. */
@@ -126,21 +135,24 @@ function startLoadGenerator(spawn: Spawn, program: string): LoadGenerator {
   const failure = () => {
     throw new Error(`The load generator does not answer: ${words()}`);
   };
-  return {
-    pid: child.pid,
-    async run(job) {
-      const answer = new Promise<string>((resolve) => onLine = resolve);
-      await stdin.write(encoder.encode(JSON.stringify(job) + "\n"));
-      const limitMs = job.warmupMs + JOB_GRACE_MS +
-        ("durationMs" in job.extent ? job.extent.durationMs : job.extent.requests);
-      const line = await Promise.race([
-        answer,
-        ended.then(failure),
-        deadline(limitMs).then(failure),
-      ]);
-      return JSON.parse(line);
-    },
+  const ask = async (job: Job | IdleJob | ChurnJob) => {
+    const answer = new Promise<string>((resolve) => onLine = resolve);
+    await stdin.write(encoder.encode(JSON.stringify(job) + "\n"));
+    const line = await Promise.race([
+      answer,
+      ended.then(failure),
+      deadline(JOB_GRACE_MS + durationMsOf(job)).then(failure),
+    ]);
+    return JSON.parse(line);
   };
+  return { pid: child.pid, run: ask, idle: ask, churn: ask };
+}
+
+/** Room for a job: a millisecond for each request, ten for each session. */
+function durationMsOf(job: Job | IdleJob | ChurnJob): number {
+  if (job.kind !== "load") return job.count * 10;
+  const { warmupMs, extent } = job;
+  return warmupMs + ("durationMs" in extent ? extent.durationMs : extent.requests);
 }
 
 function spawnDeno(

@@ -7,37 +7,37 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
-
-import { type BenchCase, CASES } from "./cases.ts";
+import { CASES } from "./cases.ts";
 import {
   type Contender,
-  CONTENDER_NAMES,
   type ContenderName,
   program,
   startContender,
   startStub,
 } from "./contenders.ts";
 import { resultsOf } from "./figures.ts";
-import { type Bench, FULL_PLAN, measureAll, runCase, type Sample, SHORT_PLAN } from "./measure.ts";
-import { createProcesses } from "./processes.ts";
-import { reportOf, writeReport } from "./report.ts";
+import { GROWTH_CONTENDERS, measureGrowth } from "./growth.ts";
+import { heldOf } from "./held.ts";
+import { measureIdle } from "./idle.ts";
+import {
+  type Bench,
+  FULL_PLAN,
+  measureAll,
+  runCase,
+  type Sample,
+  SHORT_PLAN,
+  SOAK_PLAN,
+} from "./measure.ts";
+import { type Options, parseOptions } from "./options.ts";
+import { createProcesses, type Processes } from "./processes.ts";
+import { growthSection, reportOf, writeReport } from "./report.ts";
 import { soak, soakReport } from "./soak.ts";
 import { measureStarts } from "./start_time.ts";
+import type { Faults } from "./types.ts";
 
 const SOAK_REQUESTS = 200_000;
 const STARTS = 5;
 const PREHEAT_MS = 1_500;
-const DOCUMENT = new URL("../../docs/performance.md", import.meta.url);
-
-interface Options {
-  readonly isShort: boolean;
-  readonly isSoak: boolean;
-  readonly contenders: readonly ContenderName[];
-  readonly cases: readonly BenchCase[];
-  /** Where the report goes besides stdout; a run that is not whole does not touch the document. */
-  readonly out: string | URL | undefined;
-}
 
 /** Runs what was asked for. Returns the exit code. */
 async function main(options: Options): Promise<number> {
@@ -54,33 +54,58 @@ async function main(options: Options): Promise<number> {
     const load = processes.startLoadGenerator(program("load.ts"));
     const stub = await startStub(processes);
     const contenders: Contender[] = [];
-    for (const name of options.contenders) {
+    for (const name of options.contenders.filter((it) => isNeeded(it, options))) {
       contenders.push(await startContender(processes, name, stub, scratchDir));
     }
     const pids = [Deno.pid, load.pid, stub.pid, ...contenders.map((it) => it.listener.pid)];
-    const bench = { load, contenders, ownPids: [...new Set(pids)] };
-    if (options.isSoak) return await runSoak(bench);
-    return await runCases(bench, options, () => {
-      return measureStarts(processes, options.contenders, stub, scratchDir, STARTS);
-    });
+    const bench = { load, stub, contenders, ownPids: [...new Set(pids)] };
+    if (options.isSoak) return await runSoak(bench, options);
+    return await runCases(processes, bench, options, scratchDir);
   } finally {
     await stop();
   }
 }
 
+/** Whether a case needs this contender for the whole run. */
+function isNeeded(name: ContenderName, { cases, holdings }: Options): boolean {
+  return cases.some(({ contenders }) => contenders.includes(name)) ||
+    (holdings.includes("session-growth") && GROWTH_CONTENDERS.includes(name));
+}
+
 async function runCases(
+  processes: Processes,
   bench: Bench,
   options: Options,
-  takeStarts: () => ReturnType<typeof measureStarts>,
+  scratchDir: string,
 ): Promise<number> {
-  const plan = options.isShort ? SHORT_PLAN : FULL_PLAN;
-  const starts = options.isShort ? undefined : await takeStarts();
-  if (!options.isShort) await preheat(bench);
+  const { isShort, contenders, holdings } = options;
+  const plan = isShort ? SHORT_PLAN : FULL_PLAN;
+  const starts = isShort
+    ? undefined
+    : await measureStarts(processes, contenders, bench.stub, scratchDir, STARTS);
+  if (!isShort) await preheat(bench);
   const samples = await measureAll(bench, options.cases, plan, logSample);
-  const report = reportOf(resultsOf(samples), plan, starts);
+  const idle = holdings.includes("session-idle")
+    ? await measureIdle(processes, bench, contenders, scratchDir, plan.holding, ({ contender }) => {
+      console.error(`session-idle ${contender}`);
+    })
+    : [];
+  const growth = holdings.includes("session-growth")
+    ? await measureGrowth(bench, plan.holding)
+    : undefined;
+  const report = reportOf(resultsOf(samples), heldOf(idle, growth), plan, starts);
   console.log(report);
   if (options.out !== undefined) await writeReport(options.out, report);
-  return verdict(samples);
+  const judged: Judged[] = [
+    ...samples.map(({ which, contender, result }) => ({
+      name: `${contender}, ${which.name}`,
+      faults: result,
+      isEmpty: result.requests === 0,
+    })),
+    ...idle.map((it) => ({ name: `${it.contender}, session-idle`, faults: it })),
+    ...(growth ? [{ name: `${growth.contender}, session-growth`, faults: growth }] : []),
+  ];
+  return verdict(judged);
 }
 
 /** Load on everyone before the first case, so that no contender meets it cold. */
@@ -92,22 +117,40 @@ async function preheat(bench: Bench): Promise<void> {
   }
 }
 
-async function runSoak(bench: Bench): Promise<number> {
-  const which = CASES.find(({ name }) => name === "call-1k-32");
-  const contender = bench.contenders.at(-1);
-  if (which === undefined || contender === undefined) return 1;
-  const result = await soak(bench, which, contender, SOAK_REQUESTS);
-  console.log(soakReport(contender.name, result));
-  for (const what of result.wrongSamples) console.error(`Wrong answer: ${what}`);
-  return result.wrong === 0 ? 0 : 1;
+/** Calls and sessions, or what is chosen of them, each through the last contender that takes part. */
+async function runSoak(bench: Bench, { cases, holdings }: Options): Promise<number> {
+  const judged: Judged[] = [];
+  const which = cases.find(({ name }) => name === "call-1k-32");
+  const contender = bench.contenders.findLast(({ name }) => which?.contenders.includes(name));
+  if (which !== undefined && contender !== undefined) {
+    const result = await soak(bench, which, contender, SOAK_REQUESTS);
+    console.log(soakReport(contender.name, result));
+    judged.push({ name: `${contender.name}, calls`, faults: result });
+  }
+  const growth = holdings.includes("session-growth")
+    ? await measureGrowth(bench, SOAK_PLAN)
+    : undefined;
+  if (growth !== undefined) {
+    console.log(growthSection(growth));
+    judged.push({ name: `${growth.contender}, sessions`, faults: growth });
+  }
+  return judged.length === 0 ? 1 : verdict(judged);
 }
 
-function verdict(samples: readonly Sample[]): number {
-  const bad = samples.filter(({ result }) => result.wrong > 0 || result.requests === 0);
-  for (const { which, contender, result } of bad) {
-    console.error(`WRONG ANSWERS: ${contender}, ${which.name}: ${result.wrong} wrong`);
-    if (result.requests === 0) console.error("  no answer was completed in the window");
-    for (const what of result.wrongSamples) console.error(`  ${what}`);
+/** Something that can have gone wrong. */
+interface Judged {
+  readonly name: string;
+  readonly faults: Faults;
+  /** Nothing was measured at all. */
+  readonly isEmpty?: boolean;
+}
+
+function verdict(all: readonly Judged[]): number {
+  const bad = all.filter(({ faults, isEmpty }) => faults.wrong > 0 || isEmpty);
+  for (const { name, faults, isEmpty } of bad) {
+    console.error(`WRONG ANSWERS: ${name}: ${faults.wrong} wrong`);
+    if (isEmpty) console.error("  no answer was completed in the window");
+    for (const what of faults.wrongSamples) console.error(`  ${what}`);
   }
   return bad.length === 0 ? 0 : 1;
 }
@@ -122,45 +165,6 @@ function logSample({ which, contender, round, result, isDisturbed }: Sample): vo
   console.error(
     `${which.name} round ${round + 1} ${contender}: ${perSecond}/s, ${cpuUs} CPU-µs${note}${wrong}`,
   );
-}
-
-/** @throws {Error} when the command line is not understood */
-function parseOptions(args: string[]): Options {
-  const { values } = parseArgs({
-    args,
-    options: {
-      short: { type: "boolean", default: false },
-      soak: { type: "boolean", default: false },
-      contenders: { type: "string" },
-      cases: { type: "string" },
-      out: { type: "string" },
-    },
-  });
-  const contenders = choose(CONTENDER_NAMES, (it) => it, values.contenders);
-  const cases = choose(CASES, (it) => it.name, values.cases);
-  const isWhole = contenders.length === CONTENDER_NAMES.length && cases.length === CASES.length;
-  const document = isWhole && !values.short ? DOCUMENT : undefined;
-  return {
-    isShort: values.short,
-    isSoak: values.soak,
-    contenders,
-    cases,
-    out: values.out ?? document,
-  };
-}
-
-function choose<T>(
-  all: readonly T[],
-  nameOf: (item: T) => string,
-  list: string | undefined,
-): readonly T[] {
-  if (list === undefined) return all;
-  const names = list.split(",");
-  const unknown = names.filter((name) => !all.some((item) => nameOf(item) === name));
-  if (unknown.length > 0) {
-    throw new Error(`Unknown "${unknown.join()}": choose from ${all.map(nameOf).join()}`);
-  }
-  return all.filter((item) => names.includes(nameOf(item)));
 }
 
 /** However often it is called: the work is done once, and everyone waits for it. */

@@ -7,23 +7,17 @@
 
 import type { BenchCase } from "./cases.ts";
 import type { Contender } from "./contenders.ts";
+import { sumOfFaults } from "./faults.ts";
 import { type Bench, runCase } from "./measure.ts";
-import { openFiles, processRssBytes } from "./proc.ts";
-
-/** What a process held at one moment. */
-export interface Holding {
-  readonly rssBytes: number;
-  readonly openFiles: number;
-}
+import { type Holding, holdingOf } from "./proc.ts";
+import type { Faults } from "./types.ts";
 
 /** What the soak found. */
-export interface SoakResult {
+export interface SoakResult extends Faults {
   readonly before: Holding;
   readonly after: Holding;
   readonly requests: number;
   readonly wallMs: number;
-  readonly wrong: number;
-  readonly wrongSamples: readonly string[];
 }
 
 /** Calls enough for code and pools to be as warm as they get. */
@@ -50,8 +44,7 @@ export async function soak(
     after: holdingOf(pid),
     requests: result.requests,
     wallMs: result.wallMs,
-    wrong: warm.wrong + result.wrong,
-    wrongSamples: [...warm.wrongSamples, ...result.wrongSamples],
+    ...sumOfFaults([warm, result]),
   };
 }
 
@@ -64,10 +57,6 @@ export function soakReport(name: string, result: SoakResult): string {
     `RSS ${mb(before.rssBytes)} before, ${mb(after.rssBytes)} after`,
     `Open files ${before.openFiles} before, ${after.openFiles} after`,
   ].join("\n");
-}
-
-function holdingOf(pid: number): Holding {
-  return { rssBytes: processRssBytes(pid), openFiles: openFiles(pid) };
 }
 
 function settle(): Promise<void> {

@@ -2,6 +2,8 @@
  * The words that the programs of the benchmark share: what the load generator is asked, and what it
  * answers. Both travel as JSON lines between two processes, so everything here is plain data.
  *
+ * Requests are texts, head and body, with places for what is known only when they are sent.
+ *
  * @module
  */
 
@@ -9,17 +11,44 @@
 export type Expectation =
   | { readonly kind: "text"; readonly bytes: number }
   | { readonly kind: "tools"; readonly count: number }
-  | { readonly kind: "progress"; readonly count: number };
+  | {
+    readonly kind: "progress";
+    readonly count: number;
+    /** Whether every event of the stream has an id of its own. */
+    readonly hasEventIds: boolean;
+  };
 
 /** When a job ends: after a time, or after a number of answers. */
 export type Extent = { readonly durationMs: number } | { readonly requests: number };
 
-/** One measurement: the same request, over and over, on every connection. */
+/** The requests that make a session of the session era and end it. */
+export interface SessionScript {
+  readonly initialize: string;
+  readonly initialized: string;
+  readonly end: string;
+}
+
+/** What a connection does over and over. */
+export type Work =
+  | {
+    readonly kind: "requests";
+    readonly request: string;
+    readonly expect: Expectation;
+    /** The session that each connection opens before the first request. */
+    readonly session?: SessionScript;
+  }
+  | {
+    readonly kind: "sessions";
+    readonly session: SessionScript;
+    /** Whether each is ended before the next is opened; otherwise all are, after the window. */
+    readonly endsEach: boolean;
+  };
+
+/** One measurement: the same work, over and over, on every connection. */
 export interface Job {
+  readonly kind: "load";
   readonly port: number;
-  /** Head and body of the request; every `ID_PLACEHOLDER` in it is replaced by a fresh id. */
-  readonly request: string;
-  readonly expect: Expectation;
+  readonly work: Work;
   readonly connections: number;
   /** Load of the same kind before the measured window; its answers are checked too. */
   readonly warmupMs: number;
@@ -30,8 +59,12 @@ export interface Job {
   readonly ownPids: readonly number[];
 }
 
-/** What one job measured. Requests are those whose answer was complete inside the window. */
-export interface JobResult {
+/** What one job measured. */
+export interface JobResult extends Faults {
+  /**
+   * Those whose answer was complete inside the window; sessions, where the work is to open them. Of
+   * answers with notifications, parts count too: with many connections they take as long as a window.
+   */
   readonly requests: number;
   readonly wallMs: number;
   readonly p50Ms: number;
@@ -42,13 +75,62 @@ export interface JobResult {
   /** Cores that others used during the window, and that the host took away. */
   readonly foreignCores: number;
   readonly stealCores: number;
-  /** Wrong or missing answers, warm-up included, and a few of them in words. */
+}
+
+/** Wrong or missing answers, warm-up included, and a few of them in words. */
+export interface Faults {
   readonly wrong: number;
   readonly wrongSamples: readonly string[];
 }
 
+/** Sessions with a stream each. */
+interface SessionsJob {
+  readonly count: number;
+  /** Where the sessions are opened, which for a relay of streams is behind it. */
+  readonly sessionPort: number;
+  readonly session: SessionScript;
+  readonly port: number;
+  readonly stream: string;
+}
+
+/** So many of them at the same time, and nothing comes on their streams. */
+export interface IdleJob extends SessionsJob {
+  readonly kind: "idle";
+  /** Makes the stub say one thing on every stream, so that each can be seen to be alive. */
+  readonly stubPort: number;
+  readonly announce: string;
+  /** Between the last stream and the reading of memory. */
+  readonly settleMs: number;
+  /** The process under test. */
+  readonly pid: number;
+}
+
+/** Memory of the process under test, without the sessions and with them. */
+export interface IdleResult extends Faults {
+  readonly beforeBytes: number;
+  readonly heldBytes: number;
+}
+
+/** So many of them, one after the other on each connection: opened, one call, ended. */
+export interface ChurnJob extends SessionsJob {
+  readonly kind: "churn";
+  readonly request: string;
+  readonly expect: Expectation;
+}
+
+/** How long that took. */
+export interface ChurnResult extends Faults {
+  readonly wallMs: number;
+}
+
 /** Ten digits, so that an id can be written over it without moving anything. */
 export const ID_PLACEHOLDER = "1000000000";
+
+/** Where the id of the session goes. */
+export const SESSION_PLACEHOLDER = "<session>";
+
+/** Sessions that are held at once; a gateway's bound for one principal has to be above it. */
+export const SESSIONS_HELD_MAX = 15_000;
 
 /** A job that hangs is given up this long after it should have ended. */
 export const JOB_GRACE_MS = 30_000;
