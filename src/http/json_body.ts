@@ -34,27 +34,9 @@ export function jsonResponse(
 }
 
 /**
- * A 200 that tells whether its client has left before it came. The runtime looks for that when it
- * begins to send a response: a body that is there at once is too early.
+ * For a few turns of the event loop, in which the runtime gets to sending. It looks then whether the
+ * client is there: a body that is there at once is too early for a client that has left.
  */
-export function noticedJson(body: Uint8Array, gone: () => void): Response {
-  let isGone = false;
-  const stream = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      await untilNoticed();
-      if (isGone) return;
-      controller.enqueue(body);
-      controller.close();
-    },
-    cancel() {
-      isGone = true;
-      gone();
-    },
-  }, { highWaterMark: 0 });
-  return new Response(stream, { status: 200, headers: JSON_HEADERS });
-}
-
-/** For a few turns of the event loop, in which the runtime gets to sending. */
 export async function untilNoticed(): Promise<void> {
   for (let turn = 0; turn < NOTICED_TURNS; turn++) {
     await new Promise<void>((resolve) => setImmediate(resolve));
@@ -90,7 +72,8 @@ export function lateJsonResponse(
       isGone = true;
       gone();
     },
-  }, { highWaterMark: 1 });
+    // Not before the runtime has begun to send.
+  }, { highWaterMark: 0 });
   return new Response(stream, { status: 200, headers: JSON_HEADERS });
 }
 

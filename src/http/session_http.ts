@@ -23,7 +23,7 @@ import type { ByteBudget } from "../platform/byte_budget.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Timers } from "../platform/timers.ts";
 import { withId } from "./call_failed.ts";
-import { createHold, jsonResponse, noticedJson, untilNoticed } from "./json_body.ts";
+import { createHold, jsonResponse, lateJsonResponse, untilNoticed } from "./json_body.ts";
 import type { RequestHead } from "./request_head.ts";
 import { SSE_HEADERS, type SseWriter } from "./sse_writer.ts";
 import { leavingIsNoticed } from "./stateless_http.ts";
@@ -98,7 +98,7 @@ export function createSessionHttp(
       ? stream(incoming, oneEvent(body, gone))
       : id === undefined || isNoticed
       ? jsonResponse(greeting, budget, incoming.delivered)
-      : noticedJson(body, gone);
+      : lateJsonResponse(() => untilNoticed().then(() => body), budget, incoming.delivered, gone);
     if (id !== undefined) response.headers.set("Mcp-Session-Id", id);
     return response;
   }

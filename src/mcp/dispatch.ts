@@ -13,15 +13,11 @@ import type { Principal } from "../domain/principal.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 import { DialError } from "../platform/dial.ts";
-import {
-  type McpClient,
-  type UpstreamReply,
-  type UpstreamRequest,
-  UpstreamStatusError,
-} from "../upstream/mcp_client.ts";
+import type { McpClient, UpstreamRequest } from "../upstream/mcp_client.ts";
+import { type UpstreamReply, UpstreamStatusError } from "../upstream/reply.ts";
 import { onOneLine } from "./edit.ts";
 import type { EraProbe } from "./era_probe.ts";
-import { type ClientMessage, INVALID_REQUEST, isObject, NULL_ID } from "./message.ts";
+import { type ClientMessage, INVALID_REQUEST, isObject } from "./message.ts";
 import { Draining, endedWithoutAnswer, explained, isIdempotent, SLOW_TO_START } from "./failure.ts";
 import {
   type Inbound,
@@ -39,6 +35,7 @@ import {
   UNSUPPORTED_VERSION,
 } from "./revisions/stateless_era.ts";
 import { SESSION_REVISIONS, STATELESS_REVISIONS } from "./revisions/revision.ts";
+import { refusalOf } from "./refusal.ts";
 import { failureResponse } from "./rpc_error.ts";
 
 export interface CallContext {
@@ -128,15 +125,8 @@ export function createDispatch(deps: DispatchDeps, options: DispatchOptions): Di
       call.server,
       upstreamRequest(call, message.bytes, options),
     );
-    try {
-      if (reply.status < 300) return { kind: "accepted" };
-      const body = reply.take();
-      const error = body && withUnknownId(body, NULL_ID)?.message;
-      if (error === undefined) throw new UpstreamStatusError(reply.status);
-      return { kind: "message", status: reply.status, body: error };
-    } finally {
-      reply.close();
-    }
+    const refusal = refusalOf(reply);
+    return refusal === undefined ? { kind: "accepted" } : { kind: "message", ...refusal };
   }
 
   async function requireStateless(server: UpstreamServer): Promise<void> {

@@ -9,7 +9,8 @@
  */
 import type { UpstreamServer } from "../domain/server.ts";
 import type { Clock } from "../platform/clock.ts";
-import { type McpClient, type UpstreamReply, UpstreamStatusError } from "../upstream/mcp_client.ts";
+import type { McpClient } from "../upstream/mcp_client.ts";
+import { type UpstreamReply, UpstreamStatusError } from "../upstream/reply.ts";
 import { isObject, METHOD_NOT_FOUND } from "./message.ts";
 import { isStateless, type Revision, STATELESS_REVISIONS } from "./revisions/revision.ts";
 import { META_CAPABILITIES, META_CLIENT_INFO, META_VERSION } from "./revisions/stateless_era.ts";

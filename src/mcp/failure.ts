@@ -7,7 +7,7 @@
  */
 import { GatewayError } from "../domain/errors.ts";
 import { ConnectionLost } from "../platform/http1/connection.ts";
-import { UpstreamStatusError } from "../upstream/mcp_client.ts";
+import { UpstreamStatusError } from "../upstream/reply.ts";
 
 /** The reason with which a call is aborted when its client closes the connection. */
 export class ClientLeft extends GatewayError {

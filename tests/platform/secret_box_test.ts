@@ -90,3 +90,20 @@ Deno.test("the key is the same for the same purpose, and another for each purpos
   assertNotEquals(box.key, createSecretBox(SECRET, "signals").key);
   assertNotEquals(box.key, createSecretBox(`${SECRET}!`, "sessions").key);
 });
+
+Deno.test("what is sealed alike is the same each time, and differs with all that it depends on", () => {
+  const alike = [
+    box.sealAlike(PLAIN, "session 1"),
+    box.sealAlike(PLAIN, "session 1"),
+    box.sealAlike(PLAIN, "session 2"),
+    box.sealAlike(PLAIN.slice(1), "session 1"),
+    createSecretBox(SECRET, "signals").sealAlike(PLAIN, "session 1"),
+  ].map((bytes) => bytes.toHex());
+  assertEquals([alike[0] === alike[1], new Set(alike).size], [true, 4]);
+});
+
+Deno.test("what is sealed alike opens for what it belongs to, and for nothing else", () => {
+  const alike = box.sealAlike(PLAIN, "session 1");
+  const opened = [box.open(alike, "session 1"), box.open(alike, "session 2")];
+  assertEquals(opened.map((bytes) => bytes && new Uint8Array(bytes)), [PLAIN, undefined]);
+});

@@ -82,8 +82,7 @@ export function createSessionCalls(
   deps: SessionCallsDeps,
   options: SessionCallsOptions,
 ): SessionCalls {
-  const { upstream, timers, now } = deps;
-  const { questions } = deps;
+  const { upstream, questions, timers, now } = deps;
   const all = createBag<CallRun>();
 
   function start(call: CallOf, message: ClientMessage, as = asItIs(message)): void {

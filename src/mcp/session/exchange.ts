@@ -11,7 +11,7 @@ import type { UpstreamServer } from "../../domain/server.ts";
 import { DialError } from "../../platform/dial.ts";
 import { ConnectionLost } from "../../platform/http1/connection.ts";
 import { sleep, type Timers } from "../../platform/timers.ts";
-import { type UpstreamReply, UpstreamStatusError } from "../../upstream/mcp_client.ts";
+import { type UpstreamReply, UpstreamStatusError } from "../../upstream/reply.ts";
 import { elementsOf } from "../json_scan.ts";
 import { isUpstreamJson } from "../upstream_message.ts";
 import { RETRY_MS, RETRY_MS_MIN } from "./reader.ts";

@@ -5,17 +5,9 @@
  * @module
  */
 import type { UpstreamServer } from "../../domain/server.ts";
-import { UpstreamStatusError } from "../../upstream/mcp_client.ts";
-import { NULL_ID } from "../message.ts";
-import { withUnknownId } from "../relay.ts";
+import { type Refusal, refusalOf } from "../refusal.ts";
 import type { Session } from "./session.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
-
-/** What the upstream server had against it; `undefined` when it took the message. */
-export interface Refusal {
-  readonly status: number;
-  readonly body: Uint8Array;
-}
 
 /**
  * @throws as `UpstreamSessions.send`
@@ -36,13 +28,5 @@ export async function sendOneWay(
     totalMs: firstMs,
     abort: new AbortController(),
   });
-  try {
-    if (reply.status < 300) return undefined;
-    const bytes = reply.take();
-    const error = bytes && withUnknownId(bytes, NULL_ID)?.message;
-    if (error === undefined) throw new UpstreamStatusError(reply.status);
-    return { status: reply.status, body: error };
-  } finally {
-    reply.close();
-  }
+  return refusalOf(reply);
 }

@@ -7,7 +7,8 @@
  */
 import { GatewayError, ProtocolError } from "../../domain/errors.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
-import type { McpClient, UpstreamReply } from "../../upstream/mcp_client.ts";
+import type { McpClient } from "../../upstream/mcp_client.ts";
+import type { UpstreamReply } from "../../upstream/reply.ts";
 import { isObject, type JsonObject, METHOD_NOT_FOUND } from "../message.ts";
 import { isOfSessionEra, type Revision, STATELESS_REVISIONS } from "../revisions/revision.ts";
 import { HEADER_MISMATCH, UNSUPPORTED_VERSION } from "../revisions/stateless_era.ts";

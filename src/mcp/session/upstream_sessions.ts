@@ -9,12 +9,8 @@
 import { GatewayError } from "../../domain/errors.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import { sleep, type Timers } from "../../platform/timers.ts";
-import {
-  type McpClient,
-  type UpstreamReply,
-  type UpstreamRequest,
-  UpstreamStatusError,
-} from "../../upstream/mcp_client.ts";
+import type { McpClient, UpstreamRequest } from "../../upstream/mcp_client.ts";
+import { type UpstreamReply, UpstreamStatusError } from "../../upstream/reply.ts";
 import type { SessionRegistry } from "./registry.ts";
 import type { Session, UpstreamState } from "./session.ts";
 import {

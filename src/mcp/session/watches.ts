@@ -11,7 +11,7 @@ import type { UpstreamServer } from "../../domain/server.ts";
 import type { NewEvent } from "../../events/store.ts";
 import { jittered } from "../../platform/random.ts";
 import { sleep, type Timers } from "../../platform/timers.ts";
-import { UpstreamStatusError } from "../../upstream/mcp_client.ts";
+import { UpstreamStatusError } from "../../upstream/reply.ts";
 import { broken } from "../upstream_message.ts";
 import { takeArrived } from "./exchange.ts";
 import { sessionInbound } from "./inbound.ts";

@@ -55,6 +55,14 @@ Deno.test("ids are good after a restart with the same secret", () => {
   assertEquals(later.parse(SESSION, GOOD), { stream: STREAM, seq: 7 });
 });
 
+Deno.test("an event has one id for ever: on another connection, and after a restart", () => {
+  const later = createEventIds(createSecretBox(SECRET, "events"));
+  assertEquals([ids.ofStream(SESSION, STREAM)(7), later.ofStream(SESSION, STREAM)(7)], [
+    GOOD,
+    GOOD,
+  ]);
+});
+
 Deno.test("who reads a stream anew gives ids that are as good as those before", () => {
   const again = ids.ofStream(SESSION, STREAM);
   assertEquals(ids.parse(SESSION, again(7)), { stream: STREAM, seq: 7 });
