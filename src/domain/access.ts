@@ -4,7 +4,7 @@
  * @module
  */
 import type { Principal } from "./principal.ts";
-import type { UpstreamServer } from "./server.ts";
+import type { Audience } from "./server.ts";
 
 /** Permission that each MCP method needs. */
 const METHOD_PERMISSION: ReadonlyMap<string, string> = new Map([
@@ -32,18 +32,25 @@ const SUBSCRIPTION_PERMISSION: ReadonlyMap<string, string> = new Map([
   ["resourceSubscriptions", "resources.read"],
 ]);
 
-/** Whether the server exists for this principal. A hidden server is answered like a missing one. */
-export function maySee(principal: Principal, server: UpstreamServer): boolean {
-  if (principal.onlyServer !== undefined && principal.onlyServer !== server.slug) return false;
+/**
+ * Whether the endpoint exists for a credential that may be good for one endpoint only.
+ * @param endpoint slug and id of the server, or none for `/mcp`
+ */
+export function mayEnter(principal: Principal, ...endpoint: readonly string[]): boolean {
+  return principal.onlyServer === undefined || endpoint.includes(principal.onlyServer);
+}
+
+/** Whether the record exists for this principal. A hidden one is answered like a missing one. */
+export function maySee(principal: Principal, record: Audience): boolean {
   // An admin without a team claim sees everything; a claim narrows even an admin.
   if (principal.isAdmin && principal.teams === undefined) return true;
-  switch (server.visibility) {
+  switch (record.visibility) {
     case "public":
       return true;
     case "team":
-      return server.team !== undefined && (principal.teams?.includes(server.team) ?? false);
+      return record.team !== undefined && (principal.teams?.includes(record.team) ?? false);
     case "private":
-      return server.owner !== undefined && server.owner === principal.subject &&
+      return record.owner !== undefined && record.owner === principal.subject &&
         (principal.teams?.length ?? 0) > 0;
   }
 }
@@ -72,7 +79,8 @@ export function missingForSubscription(
   return undefined;
 }
 
-function isGranted({ permissions }: Principal, needed: string): boolean {
+/** Whether the credential permits it, as far as it restricts anything. */
+export function isGranted({ permissions }: Principal, needed: string): boolean {
   return permissions === undefined || permissions.includes(needed) || permissions.includes("*") ||
     permissions.includes("admin");
 }

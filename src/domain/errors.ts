@@ -10,6 +10,7 @@
 /** Every reason for which the gateway itself refuses or fails. */
 export type ErrorCode =
   | "invalid_request"
+  | "invalid_params"
   | "unauthenticated"
   | "forbidden"
   | "not_found"
@@ -20,6 +21,9 @@ export type ErrorCode =
   | "uri_too_long"
   | "unsupported_media_type"
   | "conflict"
+  | "declared"
+  | "discovered"
+  | "precondition_failed"
   | "headers_too_large"
   | "rate_limited"
   | "unavailable"
@@ -28,7 +32,8 @@ export type ErrorCode =
   | "upstream_timeout"
   | "upstream_protocol"
   | "outcome_unknown"
-  | "refused";
+  | "refused"
+  | "egress_denied";
 
 /**
  * A failure with a stable code and a message that may be shown to the caller.
@@ -43,6 +48,23 @@ export class GatewayError extends Error {
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
+  }
+}
+
+/** What is wrong at one place of a request. */
+export interface Fault {
+  /** Members and positions from the outside in, joined by dots; empty for the whole. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** A refusal that says of each place what is wrong there. */
+export class FaultyRequest extends GatewayError {
+  readonly faults: readonly Fault[];
+
+  constructor(code: "invalid_request" | "conflict", message: string, faults: readonly Fault[]) {
+    super(code, message);
+    this.faults = faults;
   }
 }
 

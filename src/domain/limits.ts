@@ -58,6 +58,123 @@ export const LIMITS = {
   stalledClientMs: 10_000,
   /** Uris that one session subscribes to; each is asked for again with a new upstream session. */
   subscriptionsPerSession: 1000,
+  /** Sets of servers that callers see, per endpoint: as many as there are combinations of teams. */
+  callerViews: 256,
+  /** Characters of templates times characters of the URI that they are tried on: about 50 ms. */
+  templateWork: 50_000_000,
+  /** One page of a list that the gateway answers itself: many clients ask for the first page only. */
+  listPageItems: 1000,
+  listPageBytes: 1024 * 1024,
+  /** Instructions of a view, made of those of its servers: models read all of it. */
+  instructionsChars: 32 * 1024,
+  /** A token endpoint's answer; one token and a few words about it. */
+  tokenReplyBytes: 64 * 1024,
+  /** For that answer; calls wait for it. */
+  tokenReplyMs: 10_000,
+  /** A token is asked for again at least so often, however long it is said to last. */
+  tokenMsMax: 24 * 3_600_000,
+  /** How long no token is asked for after one was refused or did not come; 1 s at first. */
+  tokenRetryMs: 4_000,
+  /** How long a server may keep the gateway from asking again (`Retry-After`). */
+  retryAfterMs: 5 * 60_000,
+  /** Health checks under way at once; one that hangs gives its place up at its deadline. */
+  healthChecksAtOnce: 8,
   /** Parameters of `initialize`, which are kept with the session. */
   initializeBytes: 64 * 1024,
+  /** Read whole and parsed in one go while calls run; a thousand servers take a third of this. */
+  configFileBytes: 1024 * 1024,
+  /** Log lines about one refused config file. */
+  configProblemsLogged: 100,
+  /** Looks at a config file that does not stop changing, before the next turn. */
+  configSettleReads: 20,
+  /** What one upstream server may offer of each kind; it is all kept in memory. */
+  itemsPerKind: 10_000,
+  /** Of a name, a URI or a URI template: each is a key, and part of log lines and headers. */
+  itemNameBytes: 1024,
+  /** Names of one list together. */
+  itemNamesBytes: 1024 * 1024,
+  /** One definition; the largest known tools, with schemas of hundreds of members, have a tenth. */
+  definitionBytes: 256 * 1024,
+  /** Definitions of one list together. */
+  definitionsBytes: 32 * 1024 * 1024,
+  /** Of one list; servers with pages of five items still show all that are kept. */
+  listPages: 2000,
+  /** A cursor is the server's own state; it is kept for as long as its list is read. */
+  cursorChars: 8 * 1024,
+  /** Reported items that were left out, per upstream server. */
+  droppedItems: 100,
+  /** Capabilities, `serverInfo` and instructions of an upstream server, each. */
+  describedBytes: 64 * 1024,
+  /** Answers to questions of one server that are on their way at once; more are not answered. */
+  ownAnswersOpen: 16,
+  /** Upstream servers that are discovered at once. */
+  discoveriesAtOnce: 8,
+  /** Of a URI that is looked up among templates: as long as one on the wire may be. */
+  uriChars: 8 * 1024,
+  /** Real templates have under 200 characters; some name many parameters of a query. */
+  uriTemplateChars: 2 * 1024,
+  uriTemplateVariables: 64,
+  /** Literals and variables, all parameters of a query as one: each is one pass over the URI. */
+  uriTemplateParts: 24,
+  /** Of an input schema that is checked by; larger ones are for the upstream server alone. */
+  schemaChars: 256 * 1024,
+  /** Schemas plus keywords in it; compiling takes 15 to 60 µs for each, in one go. */
+  schemaKeywords: 600,
+  /** Compiled ones kept, at 10 to 200 KiB each; tools that nobody calls are not compiled. */
+  schemasCompiled: 1_000,
+  /** What checking the arguments of one call may cost, at about 100 ns each. */
+  checkUnits: 200_000,
+  /** Patterns in schemas; validation libraries write some of 600 characters. */
+  patternChars: 2_048,
+  /** Instructions of the program that a pattern becomes; compiling takes up to 5 µs for each. */
+  patternProgramSize: 3_000,
+  patternsKept: 1_000,
+  /** Texts beyond these lengths are not matched: no pattern or format is about such a text. */
+  patternedChars: 64 * 1024,
+  formattedChars: 2 * 1024,
+  /** Body of a request to the management API: the largest record is a server with its overrides. */
+  apiBodyBytes: 1024 * 1024,
+  /** Records on one page of a list, and what the definitions on it may come to. */
+  apiPageItems: 500,
+  apiPageBytes: 2 * 1024 * 1024,
+  /** Names of items that one answer lists, for each way in which they changed. */
+  apiNamesListed: 1000,
+  /** Upstream servers, and virtual servers, made through the API: all are kept in memory. */
+  apiServers: 5000,
+  /** One line that a stdio server writes to its log; what is behind it is cut off. */
+  stdioLogLineBytes: 4 * 1024,
+  /** Such lines within `stdioLogMs`: a server must not fill the gateway's log. */
+  stdioLogLines: 100,
+  stdioLogMs: 10_000,
+  /** What a stdio server says to nobody in particular while nobody listens: the newest is kept. */
+  stdioUnheardMessages: 100,
+  stdioUnheardBytes: 256 * 1024,
+  /** Of one child process; those of one session, or of one caller. */
+  stdioRequestsOpen: 1000,
+  /** Waiting for a stdio server that does not read; beyond it, messages are refused. */
+  stdioInputBytes: 1024 * 1024,
+  /** Questions to the database that wait or run; each holds what it will write. */
+  databaseWaiting: 1000,
+  /** Connections to PostgreSQL: its default allows 100, and there are several replicas. */
+  databaseConnections: 10,
+  /** Wait for a free one of these connections: a busy database is told, not queued for. */
+  databasePoolMs: 1000,
+  databaseConnectMs: 5_000,
+  /** One statement, waiting for locks included; the largest takes milliseconds. */
+  databaseStatementMs: 15_000,
+  /** Silence of PostgreSQL: more than connecting and a statement may take together. */
+  databaseSilentMs: 25_000,
+  /** Runs of a transaction that PostgreSQL gave up in favour of another one. */
+  databaseAttempts: 5,
+  /** Compiled statements kept for SQLite; the gateway has about a hundred different ones. */
+  sqliteStatements: 200,
+  /** Rows, and characters of them, that one statement moves before others get their turn. */
+  databaseSliceRows: 64,
+  databaseSliceChars: 128 * 1024,
+  /** The same of what one statement reads, by what the one before it gave. */
+  databasePageChars: 1024 * 1024,
+  /** Changes kept for replicas that follow: at one per second, almost three hours. */
+  changesKept: 10_000,
+  /** Changes taken over one by one; behind more, reading everything again is less work. */
+  changesRead: 1000,
 } as const;

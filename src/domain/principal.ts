@@ -25,6 +25,11 @@ export interface Principal {
   readonly expiresAtMs: number;
 }
 
+/** What tells principals apart: everything that is kept for one is kept under this. */
+export function callerOf({ kind, subject }: Pick<Principal, "kind" | "subject">): string {
+  return `${kind} ${subject}`;
+}
+
 export const ANONYMOUS: Principal = Object.freeze({
   kind: "anonymous",
   subject: "",

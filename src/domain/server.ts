@@ -1,27 +1,134 @@
 /**
- * An upstream server: an MCP server that the gateway calls.
+ * Upstream servers, which the gateway calls, and virtual servers, which it makes of their parts.
  *
  * @module
  */
 export type Visibility = "public" | "team" | "private";
 
-export interface UpstreamServer {
+/** Who may see a record. */
+export interface Audience {
+  readonly visibility: Visibility;
+  /** Set with visibility `team`. */
+  readonly team: string | undefined;
+  /** Set with visibility `private`: the subject that it belongs to. */
+  readonly owner: string | undefined;
+}
+
+export type UpstreamServer = HttpUpstream | StdioUpstream;
+
+interface UpstreamBase extends Audience {
+  /** Random, kept for ever. */
+  readonly id: string;
   /** Name as declared, for people. */
   readonly name: string;
   /** Unique; the lower-cased name with runs of other characters as one `-`. Part of the URL. */
   readonly slug: string;
   readonly title: string | undefined;
-  readonly url: URL;
-  readonly transport: "http";
-  /** Fixed headers sent with every request, `${NAME}` already replaced. Values are secrets. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly visibility: Visibility;
-  /** Set with visibility `team`. */
-  readonly team: string | undefined;
-  /** Set with visibility `private`. */
-  readonly owner: string | undefined;
   /** Longest silence in a call; overrides `TOOL_TIMEOUT`. */
   readonly timeoutMs: number | undefined;
+  /** Lower-cased names of headers of the client's that the server gets. */
+  readonly passthroughHeaders: readonly string[];
+  readonly enabled: boolean;
+  /** Whether `/mcp` shows what it offers. */
+  readonly expose: boolean;
+  /** From the config file: read-only in the API, and free to use private addresses. */
+  readonly declared: boolean;
+  readonly tags: readonly string[];
+  /** Place in every list: servers stand in the order in which they became known. */
+  readonly seq: number;
+}
+
+/** An MCP server over Streamable HTTP, or over the transport of 2024-11-05 (`sse`). */
+export interface HttpUpstream extends UpstreamBase {
+  readonly transport: "http" | "sse";
+  readonly url: URL;
+  /** Fixed headers sent with every request, `${NAME}` already replaced. Values are secrets. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly auth: UpstreamAuth;
+}
+
+/** An MCP server that is a program: a child process for each client session. */
+export interface StdioUpstream extends UpstreamBase {
+  readonly transport: "stdio";
+  /** Path or name of the program; no shell reads it. */
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The whole environment of the process. Values are secrets. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string | undefined;
+}
+
+/** What the config file says about a server; id and place are given to it by the catalog. */
+export type UpstreamDeclaration =
+  | Omit<HttpUpstream, "id" | "seq">
+  | Omit<StdioUpstream, "id" | "seq">;
+export type ServerDeclaration = Omit<VirtualServer, "id" | "seq">;
+
+/** All that the config file declares, disabled ones included; slugs are unique over both. */
+export interface Declarations {
+  readonly upstreams: readonly UpstreamDeclaration[];
+  readonly servers: readonly ServerDeclaration[];
+}
+
+/** What the gateway presents to an upstream server besides fixed headers. Members are secrets. */
+export type UpstreamAuth =
+  | { readonly type: "none" }
+  | { readonly type: "bearer"; readonly token: string }
+  | { readonly type: "basic"; readonly username: string; readonly password: string }
+  | { readonly type: "header"; readonly name: string; readonly value: string }
+  | {
+    readonly type: "oauth_client_credentials";
+    readonly tokenUrl: string;
+    readonly clientId: string;
+    readonly clientSecret: string;
+    readonly scope?: string | undefined;
+    /** RFC 8707. */
+    readonly resource?: string | undefined;
+  };
+
+/** A chosen set of tools, prompts and resources, shown as one MCP server under its own URL. */
+export interface VirtualServer extends Audience {
+  readonly id: string;
+  readonly name: string;
+  /** Of one space with the slugs of upstream servers. */
+  readonly slug: string;
+  readonly title: string | undefined;
+  readonly description: string | undefined;
+  readonly instructions: string | undefined;
+  /** Exposed names or globs (`*` for any run of characters). */
+  readonly tools: readonly string[];
+  readonly prompts: readonly string[];
+  /** URIs, URI templates, or globs of them. */
+  readonly resources: readonly string[];
+  /** Whether items have their names of `/mcp`, or those that their servers gave them. */
+  readonly naming: "prefixed" | "verbatim";
+  readonly overrides: Overrides;
+  readonly enabled: boolean;
+  readonly declared: boolean;
+  readonly seq: number;
+}
+
+/** By exposed name of `/mcp`, or URI: what this server shows differently. */
+export interface Overrides {
+  readonly tools: Readonly<Record<string, Override>>;
+  readonly prompts: Readonly<Record<string, Override>>;
+  readonly resources: Readonly<Record<string, Override>>;
+}
+
+export interface Override {
+  readonly name?: string | undefined;
+  readonly title?: string | undefined;
+  readonly description?: string | undefined;
+  /** Members laid over the item's own `annotations`. */
+  readonly annotations?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export const NO_OVERRIDES: Overrides = Object.freeze({ tools: {}, prompts: {}, resources: {} });
+
+/** Where a server is: what is kept at one place means nothing at another. */
+export function placeOf(server: UpstreamServer): string {
+  const place = server.transport === "stdio" ? server.command : server.url.href;
+  return `${server.id} ${place}`;
 }
 
 /** The slug of a name: `My Server!` → `my-server`. Empty when nothing usable is left. */

@@ -5,9 +5,14 @@
  * @see security.md, section 4.6
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
-import { maySee, missingForSubscription, missingPermission } from "../../src/domain/access.ts";
+import {
+  mayEnter,
+  maySee,
+  missingForSubscription,
+  missingPermission,
+} from "../../src/domain/access.ts";
 import { ANONYMOUS, type Principal } from "../../src/domain/principal.ts";
-import type { UpstreamServer } from "../../src/domain/server.ts";
+import type { Audience } from "../../src/domain/server.ts";
 
 const PUBLIC = server({ visibility: "public" });
 const TEAM = server({ visibility: "team", team: "red" });
@@ -57,16 +62,25 @@ for (
   });
 }
 
-Deno.test("a credential for another server sees not even a public one", () => {
-  assertEquals(maySee(user({ onlyServer: "b" }), PUBLIC), false);
+Deno.test("a credential for another server does not enter", () => {
+  assertEquals(mayEnter(user({ onlyServer: "b" }), "a", "id-of-a"), false);
 });
 
 Deno.test("a credential for another server binds an admin too", () => {
-  assertEquals(maySee(user({ isAdmin: true, onlyServer: "b" }), PUBLIC), false);
+  assertEquals(mayEnter(user({ isAdmin: true, onlyServer: "b" }), "a", "id-of-a"), false);
 });
 
-Deno.test("a credential for one server sees that one", () => {
-  assertEquals(maySee(user({ onlyServer: "a" }), PUBLIC), true);
+Deno.test("a credential for one server enters that one, by slug and by id", () => {
+  assertEquals(mayEnter(user({ onlyServer: "a" }), "a", "id-of-a"), true);
+  assertEquals(mayEnter(user({ onlyServer: "id-of-a" }), "a", "id-of-a"), true);
+});
+
+Deno.test("a credential for one server does not enter what shows all of them", () => {
+  assertEquals(mayEnter(user({ onlyServer: "a" })), false);
+});
+
+Deno.test("a credential without such a bound enters everything", () => {
+  assertEquals(mayEnter(user({})), true);
 });
 
 Deno.test("a credential for one server does not open it by itself", () => {
@@ -176,20 +190,8 @@ function user(more: Partial<Principal>): Principal {
   return { ...ANONYMOUS, kind: "gateway_jwt", subject: "alice@example.com", ...more };
 }
 
-function server(more: Partial<UpstreamServer>): UpstreamServer {
-  return {
-    name: "A",
-    slug: "a",
-    title: undefined,
-    url: new URL("http://a.example/mcp"),
-    transport: "http",
-    headers: {},
-    visibility: "public",
-    team: undefined,
-    owner: undefined,
-    timeoutMs: undefined,
-    ...more,
-  };
+function server(more: Partial<Audience>): Audience {
+  return { visibility: "public", team: undefined, owner: undefined, ...more };
 }
 
 function sees(does: boolean): string {
