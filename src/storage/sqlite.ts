@@ -1,11 +1,20 @@
 /**
- * SQLite files: opened by one process at a time, written once per turn of the event loop.
+ * SQLite files: opened by one process at a time; written once per turn of the event loop, or
+ * through Kysely.
+ *
+ * A write is in the write-ahead log, which the system has, when it is acknowledged: it survives the
+ * end of the process however that comes, `kill -9` included. `synchronous = NORMAL` lets the system
+ * decide when the log reaches the disk: when the power fails, the last seconds may be gone, and
+ * what is there is whole. FULL would wait for the disk with every commit, and stop everybody else
+ * meanwhile, for a file that one disk failure takes anyway.
  *
  * @module
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import { GatewayError } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Fault } from "./fault.ts";
 
 export interface Sqlite {
   readonly prepare: (sql: string) => StatementSync;
@@ -95,12 +104,84 @@ export function openSqlite(path: string, schema: string): Sqlite {
   };
 }
 
+/** What Kysely's SQLite dialect asks for. */
+export interface SqliteConnection {
+  readonly prepare: (sql: string) => SqliteStatement;
+  readonly close: () => void;
+}
+
+interface SqliteStatement {
+  /** Whether it gives rows. */
+  readonly reader: boolean;
+  readonly all: (parameters: readonly unknown[]) => unknown[];
+  readonly run: (parameters: readonly unknown[]) => ReturnType<StatementSync["run"]>;
+  readonly iterate: (parameters: readonly unknown[]) => IterableIterator<unknown>;
+}
+
+/** @throws {Error} as `openSqlite` */
+export function openSqliteConnection(path: string): SqliteConnection {
+  // Taken now: the lock of an existing file comes with the first write, not with its opening.
+  const db = opened(path, "BEGIN IMMEDIATE; COMMIT;");
+  /** By their text, the one used longest ago first. */
+  const statements = new Map<string, SqliteStatement>();
+
+  function prepare(sql: string): SqliteStatement {
+    const known = statements.get(sql);
+    if (known !== undefined) statements.delete(sql);
+    else if (statements.size >= LIMITS.sqliteStatements) {
+      statements.delete(statements.keys().next().value!);
+    }
+    const statement = known ?? (sql === "rollback" ? rollback(db) : prepared(db, sql));
+    statements.set(sql, statement);
+    return statement;
+  }
+
+  return { prepare, close: () => db.isOpen && db.close() };
+}
+
+function prepared(db: DatabaseSync, sql: string): SqliteStatement {
+  const statement = db.prepare(sql);
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => statement.all(...parameters as SQLInputValue[]),
+    run: (parameters) => statement.run(...parameters as SQLInputValue[]),
+    iterate: (parameters) => statement.iterate(...parameters as SQLInputValue[]),
+  };
+}
+
+/** A full disk ends the transaction by itself; what went wrong must not be hidden by that. */
+function rollback(db: DatabaseSync): SqliteStatement {
+  const statement = prepared(db, "rollback");
+  return {
+    ...statement,
+    run: (parameters) =>
+      db.isTransaction ? statement.run(parameters) : { changes: 0, lastInsertRowid: 0 },
+  };
+}
+
+/** Primary key, unique index. @see https://www.sqlite.org/rescode.html#extrc */
+const NOT_UNIQUE: readonly unknown[] = [1555, 2067];
+
+export function sqliteFault(error: unknown): Fault | undefined {
+  if (!isSqliteError(error)) return undefined;
+  return NOT_UNIQUE.includes((error as { errcode?: unknown }).errcode) ? "taken" : "broken";
+}
+
+function isSqliteError(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === "ERR_SQLITE_ERROR";
+}
+
 /** What SQLite says is for the log; a caller is told that nothing was kept. */
 function explained(cause: unknown): unknown {
-  if ((cause as { code?: unknown } | null)?.code !== "ERR_SQLITE_ERROR") return cause;
+  if (!isSqliteError(cause)) return cause;
   return new GatewayError("unavailable", "The gateway cannot keep anything at the moment", {
     cause,
   });
+}
+
+/** Another process has the file open. */
+export class FileInUse extends Error {
+  override readonly name = "FileInUse";
 }
 
 /** For a process that is about to end, as in a restart. */
@@ -117,9 +198,8 @@ function opened(path: string, schema: string): DatabaseSync {
   } catch (cause) {
     db?.close();
     const text = (cause as Error).message;
-    const why = /locked|busy/.test(text)
-      ? "another process uses it; give each its own --data"
-      : text;
-    throw new Error(`The file "${path}" cannot be opened: ${why}`, { cause });
+    const refused = `The file "${path}" cannot be opened`;
+    if (!/locked|busy/.test(text)) throw new Error(`${refused}: ${text}`, { cause });
+    throw new FileInUse(`${refused}: another process uses it; give each its own --data`, { cause });
   }
 }

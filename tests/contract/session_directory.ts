@@ -38,6 +38,7 @@ export function sessionDirectoryContract(name: string, open: OpenDirectoryWith):
   swapRaceCases(suite);
   removeCases(suite);
   takeCases(suite);
+  pageCases(suite);
 }
 
 interface Given {
@@ -59,6 +60,30 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 
 /** As a sealed value may be: every byte there is, and no valid UTF-8. */
 const EVERY_BYTE = Uint8Array.from({ length: 512 }, (_, i) => 255 - i % 256);
+
+function pageCases(suite: Suite): void {
+  suite("pages through every live session once", async ({ directory, create }) => {
+    for (const key of ["c", "a", "e", "b", "d"]) await create(key);
+    const seen: string[] = [];
+    for (let after = "";;) {
+      const page = await directory.page(after, 2);
+      seen.push(...page.map(({ key }) => key));
+      if (page.length < 2) break;
+      after = page.at(-1)!.key;
+    }
+    assertEquals(seen, ["a", "b", "c", "d", "e"]);
+  });
+
+  suite(
+    "leaves out of its pages what has idled too long",
+    async ({ directory, create, advance }) => {
+      await create("a");
+      advance(IDLE_MS + 1);
+      await create("b");
+      assertEquals((await directory.page("", MANY)).map(({ key }) => key), ["b"]);
+    },
+  );
+}
 
 function recordCases(suite: Suite): void {
   suite("finds what was created, byte for byte", async ({ directory, clock }) => {

@@ -1,0 +1,78 @@
+/**
+ * Items as rows.
+ *
+ * @module
+ */
+import type { Selectable } from "kysely";
+import { createHash } from "node:crypto";
+import type { Item } from "../../domain/item.ts";
+import type { ItemRow } from "../catalog_tables.ts";
+import { keptText, textOf } from "../text.ts";
+import type { ItemsTable } from "./schema.ts";
+import { flag } from "./servers.ts";
+
+/** What administrators change. */
+export type ItemEdit = Partial<Pick<Item, "exposedName" | "title" | "description" | "enabled">>;
+
+/** Names can be longer than what PostgreSQL takes into an index. */
+export function exposedKey(exposedName: string): string {
+  return createHash("sha256").update(keptText(exposedName)).digest("base64url");
+}
+
+/** Columns as they are kept, but for the revision. */
+export function itemColumns(item: Item) {
+  return {
+    id: item.id,
+    upstream_id: item.upstreamId,
+    kind: item.kind,
+    upstream_name: keptText(item.upstreamName),
+    exposed_name: keptText(item.exposedName),
+    exposed_key: exposedKey(item.exposedName),
+    found_ms: item.foundMs,
+    seq: item.seq,
+    definition: keptText(item.definition),
+    title: keptOptional(item.title),
+    description: keptOptional(item.description),
+    enabled: flag(item.enabled),
+    missing_since_ms: item.missingSinceMs ?? null,
+  };
+}
+
+/** Members that are there and undefined are cleared. */
+export function changedColumns(change: ItemEdit) {
+  return {
+    ...(change.exposedName !== undefined && {
+      exposed_name: keptText(change.exposedName),
+      exposed_key: exposedKey(change.exposedName),
+    }),
+    ...("title" in change && { title: keptOptional(change.title) }),
+    ...("description" in change && { description: keptOptional(change.description) }),
+    ...(change.enabled !== undefined && { enabled: flag(change.enabled) }),
+  };
+}
+
+export function readItem(row: Selectable<ItemsTable>): ItemRow {
+  return {
+    id: row.id,
+    kind: row.kind,
+    upstreamId: row.upstream_id,
+    upstreamName: textOf(row.upstream_name),
+    exposedName: textOf(row.exposed_name),
+    foundMs: row.found_ms,
+    seq: row.seq,
+    definition: textOf(row.definition),
+    title: optionalOf(row.title),
+    description: optionalOf(row.description),
+    enabled: row.enabled === 1,
+    missingSinceMs: row.missing_since_ms ?? undefined,
+    revision: row.revision,
+  };
+}
+
+function keptOptional(text: string | undefined): string | null {
+  return text === undefined ? null : keptText(text);
+}
+
+function optionalOf(kept: string | null): string | undefined {
+  return kept === null ? undefined : textOf(kept);
+}
