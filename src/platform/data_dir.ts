@@ -27,6 +27,11 @@ export async function loadOrCreateSecret(dir: string, name: string): Promise<str
   return found;
 }
 
+/** File of the catalog. SQLite puts a second one beside it. */
+export function databaseFile(dir: string): string {
+  return `${dir}/sallyport.db`;
+}
+
 /** File of the sessions and their events. SQLite puts a second one beside it. */
 export function sessionsFile(dir: string): string {
   return `${dir}/sessions.db`;
@@ -42,11 +47,6 @@ export async function makePrivate(path: string): Promise<void> {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
-}
-
-/** True exactly once in the life of the directory. */
-export async function isFirstStart(dir: string): Promise<boolean> {
-  return await createFile(`${dir}/first-start`, `${new Date().toISOString()}\n`);
 }
 
 /** Writes a file that does not exist yet, readable for its owner only; false when it does. */

@@ -21,6 +21,16 @@ export interface DialOptions {
   readonly timeoutMs: number;
   /** Refuses an address by throwing; called for every address before any packet goes out. */
   readonly checkAddress: (address: string) => void;
+  /** Gives all addresses of a name; the system's own way when absent. */
+  readonly resolve?: Resolve | undefined;
+}
+
+export type Resolve = (name: string) => Promise<readonly string[]>;
+
+/** @param url of scheme `http` or `https` */
+export function targetOf(url: URL): DialTarget {
+  const secure = url.protocol === "https:";
+  return { secure, hostname: url.hostname, port: Number(url.port) || (secure ? 443 : 80) };
 }
 
 /** There is no connection: whatever was to be sent on it was not sent. */
@@ -69,7 +79,8 @@ async function connect(
   abandoned: () => boolean,
 ): Promise<Deno.Conn> {
   const host = target.hostname.replace(/^\[|\]$/g, "");
-  const addresses = await resolveName(host);
+  const addresses = await (options.resolve ?? resolveName)(host);
+  // One that is refused refuses the name: whoever mixes addresses means to have another one tried.
   for (const address of addresses) options.checkAddress(address);
   let failure: unknown;
   for (const address of addresses) {

@@ -7,7 +7,7 @@ import assert, {
   deepStrictEqual as assertEquals,
   rejects as assertRejects,
 } from "node:assert/strict";
-import { isFirstStart, loadOrCreateSecret, openDataDir } from "../../src/platform/data_dir.ts";
+import { loadOrCreateSecret, openDataDir } from "../../src/platform/data_dir.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 const AT_ONCE = 20;
@@ -96,20 +96,6 @@ Deno.test("a damaged key file is not replaced", async () => {
   await Deno.writeTextFile(`${temp.path}/jwt.key`, "short-secret");
   await loadOrCreateSecret(temp.path, "jwt").catch(() => {});
   assertEquals(await Deno.readTextFile(`${temp.path}/jwt.key`), "short-secret");
-});
-
-Deno.test("the first start is the first once", async () => {
-  await using temp = await tempDir();
-  const answers = [await isFirstStart(temp.path), await isFirstStart(temp.path)];
-  assertEquals(answers, [true, false]);
-});
-
-Deno.test("of all who start at once one is the first", async () => {
-  await using temp = await tempDir();
-  const answers = await Promise.all(
-    Array.from({ length: AT_ONCE }, () => isFirstStart(temp.path)),
-  );
-  assertEquals(answers.filter(Boolean).length, 1);
 });
 
 async function modeOf(path: string): Promise<number> {

@@ -10,7 +10,7 @@
 import { GatewayError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Clock } from "../clock.ts";
-import { dial, type DialTarget } from "../dial.ts";
+import { dial, type DialTarget, type Resolve } from "../dial.ts";
 import { decoded } from "./content_coding.ts";
 import { type Connection, ConnectionLost, createConnection } from "./connection.ts";
 import type { ResponseHead } from "./head.ts";
@@ -34,6 +34,11 @@ export interface HttpRequest {
   readonly idempotent: boolean;
   readonly connectMs: number;
   readonly checkAddress: (address: string) => void;
+  /**
+   * Names the rule behind `checkAddress`: a kept connection, which is not checked again, serves
+   * requests of the same rule only.
+   */
+  readonly rule?: string | undefined;
   /** Aborting closes the connection; the reason becomes the error of whatever waits on it. */
   readonly signal: AbortSignal;
 }
@@ -75,7 +80,8 @@ interface Idle {
   readonly untilMs: number;
 }
 
-export function createHttpClient(clock: Clock): HttpClient {
+/** @param resolve gives all addresses of a name; the system's own way when absent */
+export function createHttpClient(clock: Clock, resolve?: Resolve): HttpClient {
   const pools = new Map<string, Idle[]>();
   const open = new Set<Connection>();
   let sweeper: ReturnType<typeof setInterval> | undefined;
@@ -127,6 +133,7 @@ export function createHttpClient(clock: Clock): HttpClient {
     const socket = await dial(request.target, {
       timeoutMs: request.connectMs,
       checkAddress: request.checkAddress,
+      resolve,
     });
     const connection = createConnection(socket, request.isQuiet);
     open.add(connection);
@@ -134,8 +141,8 @@ export function createHttpClient(clock: Clock): HttpClient {
   }
 
   async function send(request: HttpRequest): Promise<HttpReply> {
-    const { target, signal } = request;
-    const key = `${target.secure ? "s" : ""}//${target.hostname}:${target.port}`;
+    const { target, signal, rule = "" } = request;
+    const key = `${target.secure ? "s" : ""}//${target.hostname}:${target.port} ${rule}`;
     const { body, isQuiet = false } = request;
     const length = body === undefined ? "" : `Content-Length: ${body.length}\r\n`;
     const wireHead = `${request.head}${length}\r\n`;
