@@ -8,47 +8,24 @@
  * @see MCP 2026-07-28, Transports, "Streamable HTTP"
  */
 import { GatewayError } from "../domain/errors.ts";
-import type { UpstreamServer } from "../domain/server.ts";
+import type { HttpUpstream } from "../domain/server.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 import type { Clock } from "../platform/clock.ts";
+import { type DialTarget, targetOf } from "../platform/dial.ts";
 import type { HttpClient, HttpReply } from "../platform/http1/client.ts";
 import type { Timers } from "../platform/timers.ts";
+import { createAccessTokens } from "./access_token.ts";
+import type { SessionMark, UpstreamRequest } from "./client.ts";
+import { fixedHeaders, sendAuthorized } from "./credentials.ts";
 import { startDeadline } from "./deadline.ts";
+import { passableNames, passedLines } from "./passthrough.ts";
 import { empty, opened, type UpstreamReply } from "./reply.ts";
+import { requestToken } from "./token_request.ts";
 
-export interface UpstreamRequest {
-  /** One JSON-RPC message to POST; `undefined` for a GET, which opens or resumes a stream. */
-  readonly body: Uint8Array | undefined;
-  /** Header lines of the protocol, each ended by CRLF; values proven printable ASCII. */
-  readonly headers: string;
-  /** Whether it may be sent a second time when a kept connection died before it answered. */
-  readonly idempotent: boolean;
-  readonly firstMs: number;
-  readonly silenceMs: number;
-  readonly totalMs: number;
-  /** See `DeadlineOptions`. */
-  readonly pausedAtMs?: (() => number) | undefined;
-  /** Told of an event id that came without a message: from there the stream can be resumed. */
-  readonly primed?: ((eventId: string) => void) | undefined;
-  /** Nothing comes back: what a 2xx contains is not looked at. */
-  readonly isOneWay?: boolean | undefined;
-  /** A GET that is silent most of the time. */
-  readonly isQuiet?: boolean | undefined;
-  /** Aborted by the caller to cancel, and by this module when a deadline runs out. */
-  readonly abort: AbortController;
-}
-
-export interface McpClient {
-  /**
-   * @throws {GatewayError} `upstream_unavailable`, `upstream_timeout`, `upstream_protocol`
-   * @throws {ConnectionLost} when the reply broke off
-   */
-  readonly send: (server: UpstreamServer, request: UpstreamRequest) => Promise<UpstreamReply>;
-  /**
-   * Ends a session of the session era; gives the status of the reply.
-   * @throws as `send`
-   */
-  readonly remove: (server: UpstreamServer, headers: string, totalMs: number) => Promise<number>;
+/** `UpstreamClient` for servers over HTTP. */
+export interface HttpMcpClient {
+  readonly send: (server: HttpUpstream, request: UpstreamRequest) => Promise<UpstreamReply>;
+  readonly remove: (server: HttpUpstream, session: SessionMark, totalMs: number) => Promise<number>;
 }
 
 export interface McpClientDeps {
@@ -64,38 +41,84 @@ export interface McpClientOptions {
   /** One JSON body or one SSE event, after decompression. */
   readonly messageBytesMax: number;
   readonly userAgent: string;
-  readonly checkAddress: (server: UpstreamServer, address: string) => void;
+  /**
+   * Refuses an address of the server's host, or of its token endpoint's, by throwing. Connections
+   * are shared among servers that the config file declares, and among the others.
+   */
+  readonly checkAddress: (server: HttpUpstream, target: DialTarget, address: string) => void;
+}
+
+/** What is the same in all requests to a server. */
+interface Prepared {
+  readonly target: DialTarget;
+  readonly checkAddress: (address: string) => void;
+  readonly rule: string;
+  /** Request line and fixed header lines, for the server's own URL. */
+  readonly heads: Readonly<Record<Verb, string>>;
+  readonly fixed: string;
+  readonly passable: readonly string[];
 }
 
 export function createMcpClient(
   deps: McpClientDeps,
   options: McpClientOptions,
-): McpClient {
-  const fixedHeads = new WeakMap<UpstreamServer, string>();
+): HttpMcpClient {
+  const prepared = new WeakMap<HttpUpstream, Prepared>();
+  const tokens = createAccessTokens({
+    clock: deps.clock,
+    timers: deps.timers,
+    request: (server, auth, by, signal) =>
+      requestToken(deps.http, { ...options, ruleOf }, server, auth, by, signal),
+  });
 
-  function fixedHead(server: UpstreamServer): string {
-    let head = fixedHeads.get(server);
-    if (head === undefined) {
-      head = `Host: ${server.url.host}\r\nUser-Agent: ${options.userAgent}\r\n` +
-        "Accept-Encoding: identity\r\n";
-      for (const [name, value] of Object.entries(server.headers)) head += `${name}: ${value}\r\n`;
-      fixedHeads.set(server, head);
-    }
-    return head;
-  }
-
-  function httpRequest(verb: Verb, server: UpstreamServer, url: URL, headers: string) {
-    const secure = url.protocol === "https:";
+  function prepare(server: HttpUpstream): Prepared {
+    const { lines, names } = fixedHeaders(server);
+    const target = targetOf(server.url);
+    const fixed = `Host: ${server.url.host}\r\nAccept-Encoding: identity\r\n` +
+      (names.has("user-agent") ? "" : `User-Agent: ${options.userAgent}\r\n`) + lines;
     return {
-      target: { secure, hostname: url.hostname, port: Number(url.port) || (secure ? 443 : 80) },
-      head: `${verb} ${url.pathname}${url.search} HTTP/1.1\r\n${fixedHead(server)}` +
-        VERB_HEADERS[verb] + headers,
-      connectMs: options.connectMs,
-      checkAddress: (address: string) => options.checkAddress(server, address),
+      target,
+      checkAddress: (address) => options.checkAddress(server, target, address),
+      rule: ruleOf(server),
+      heads: {
+        POST: headOf("POST", server.url, fixed),
+        GET: headOf("GET", server.url, fixed),
+        DELETE: headOf("DELETE", server.url, fixed),
+      },
+      fixed,
+      passable: passableNames(server.passthroughHeaders, names),
     };
   }
 
-  async function send(server: UpstreamServer, request: UpstreamRequest): Promise<UpstreamReply> {
+  /** One request, with an access token where the server wants one. */
+  function ask(server: HttpUpstream, verb: Verb, url: URL, asked: Asked): Promise<HttpReply> {
+    let known = prepared.get(server);
+    if (known === undefined) prepared.set(server, known = prepare(server));
+    const { target, checkAddress, rule, heads, fixed, passable } = known;
+    let { headers } = asked;
+    const { clientHeaders, body, idempotent, isQuiet, signal } = asked;
+    if (passable.length > 0 && clientHeaders !== undefined) {
+      headers += passedLines(passable, clientHeaders);
+    }
+    const start = url === server.url ? heads[verb] : headOf(verb, url, fixed);
+    const request = {
+      target,
+      head: start + headers,
+      body,
+      idempotent,
+      isQuiet,
+      connectMs: options.connectMs,
+      checkAddress,
+      rule,
+      signal,
+    };
+    const { auth } = server;
+    if (auth.type !== "oauth_client_credentials") return deps.http.send(request);
+    const send = (line: string) => deps.http.send({ ...request, head: request.head + line });
+    return sendAuthorized(tokens, server, auth, signal, send);
+  }
+
+  async function send(server: HttpUpstream, request: UpstreamRequest): Promise<UpstreamReply> {
     const deadline = startDeadline({ timers: deps.timers, now: deps.clock.monotonic }, {
       firstMs: request.firstMs,
       silenceMs: request.silenceMs,
@@ -131,23 +154,19 @@ export function createMcpClient(
     }
   }
 
-  function exchange(server: UpstreamServer, request: UpstreamRequest, url: URL) {
-    const { body, idempotent, isQuiet, headers, abort } = request;
-    const common = httpRequest(body === undefined ? "GET" : "POST", server, url, headers);
-    return deps.http.send({ ...common, body, idempotent, isQuiet, signal: abort.signal });
+  function exchange(server: HttpUpstream, request: UpstreamRequest, url: URL) {
+    const { body, idempotent, isQuiet, headers, clientHeaders, abort: { signal } } = request;
+    const verb = body === undefined ? "GET" : "POST";
+    return ask(server, verb, url, { body, idempotent, isQuiet, headers, clientHeaders, signal });
   }
 
-  async function remove(server: UpstreamServer, headers: string, totalMs: number) {
+  async function remove(server: HttpUpstream, { headers }: SessionMark, totalMs: number) {
     const abort = new AbortController();
     const timer = deps.timers.after(totalMs, () => abort.abort(timedOut(totalMs)));
     try {
-      const common = httpRequest("DELETE", server, server.url, headers);
-      const reply = await deps.http.send({
-        ...common,
-        body: undefined,
-        idempotent: true,
-        signal: abort.signal,
-      });
+      const { signal } = abort;
+      const common = { body: undefined, idempotent: true, headers, signal };
+      const reply = await ask(server, "DELETE", server.url, common);
       reply.release();
       return reply.status;
     } finally {
@@ -159,6 +178,21 @@ export function createMcpClient(
 }
 
 type Verb = "POST" | "GET" | "DELETE";
+
+/** What differs from one request to the next. */
+interface Asked extends Pick<UpstreamRequest, "body" | "headers" | "clientHeaders" | "isQuiet"> {
+  readonly idempotent: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Who checks the addresses of the connections to the server: see `HttpRequest`. */
+function ruleOf(server: HttpUpstream): string {
+  return server.declared ? "" : "egress";
+}
+
+function headOf(verb: Verb, url: URL, fixed: string): string {
+  return `${verb} ${url.pathname}${url.search} HTTP/1.1\r\n${fixed}${VERB_HEADERS[verb]}`;
+}
 
 const VERB_HEADERS: Readonly<Record<Verb, string>> = {
   POST: "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n",

@@ -13,6 +13,8 @@ import { createSseReader } from "./sse_reader.ts";
 
 export interface UpstreamReply {
   readonly status: number;
+  /** `Retry-After` of a 429 or 503, as it was sent. */
+  readonly retryAfter?: string | undefined;
   /** True for an event stream, false for a single JSON body, `undefined` for no content. */
   readonly isStream: boolean | undefined;
   /** Whether a message's whole `ArrayBuffer` is the receiver's, to keep and to overwrite. */
@@ -36,10 +38,20 @@ export interface UpstreamReply {
 /** The server answered with an HTTP error that carries no message. */
 export class UpstreamStatusError extends GatewayError {
   readonly status: number;
+  /** See `UpstreamReply`. */
+  readonly retryAfter: string | undefined;
 
-  constructor(status: number) {
+  constructor(status: number, retryAfter?: string) {
     super("upstream_unavailable", `The upstream server answered HTTP ${status}`);
     this.status = status;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** The server is there, and does not take what the gateway presents. */
+export class CredentialsRefused extends GatewayError {
+  constructor() {
+    super("upstream_unavailable", "The upstream server refused the gateway's credentials");
   }
 }
 
@@ -56,7 +68,7 @@ export interface Reading {
 /** @throws {GatewayError} when status and content type promise no messages */
 export function opened(reply: HttpReply, reading: Reading): UpstreamReply | Promise<UpstreamReply> {
   const type = mediaType(reply.headers.get("content-type"));
-  if (reply.status === 401 || reply.status === 407) throw refusedCredentials();
+  if (reply.status === 401 || reply.status === 407) throw new CredentialsRefused();
   if (type === "text/event-stream" && reply.status === 200) return stream(reply, reading);
   if (type === "application/json" && (reply.status < 300 || reply.status >= 400)) {
     return single(reply, reading);
@@ -65,7 +77,7 @@ export function opened(reply: HttpReply, reading: Reading): UpstreamReply | Prom
   if (reply.status === 202 || reply.status === 204 || (reply.status === 200 && hasNone)) {
     return empty(reply, reading);
   }
-  throw unusable(reply.status, type);
+  throw unusable(reply, type);
 }
 
 function mediaType(contentType: string | undefined): string | undefined {
@@ -133,6 +145,7 @@ function arrived(
   return {
     ...NO_EVENTS,
     status: reply.status,
+    retryAfter: retryAfterOf(reply),
     isStream: false,
     isOwned,
     sessionId: () => sessionIdOf(reply),
@@ -214,15 +227,13 @@ function drain(reply: HttpReply): void {
   read().then(finish, finish);
 }
 
-function refusedCredentials(): GatewayError {
-  return new GatewayError(
-    "upstream_unavailable",
-    "The upstream server refused the gateway's credentials",
-  );
+function retryAfterOf({ status, headers }: HttpReply): string | undefined {
+  return status === 429 || status === 503 ? headers.get("retry-after") : undefined;
 }
 
-function unusable(status: number, type: string | undefined): GatewayError {
-  if (status >= 400) return new UpstreamStatusError(status);
+function unusable(reply: HttpReply, type: string | undefined): GatewayError {
+  const { status } = reply;
+  if (status >= 400) return new UpstreamStatusError(status, retryAfterOf(reply));
   const what = status >= 300
     ? "a redirect, which is not followed"
     : status === 200
