@@ -1,0 +1,159 @@
+/**
+ * What upstream servers offer, as people manage it: found, renamed, described, switched off.
+ *
+ * @module
+ */
+import { maySee } from "../domain/access.ts";
+import { FaultyRequest } from "../domain/errors.ts";
+import { exposedName } from "../domain/exposed_name.ts";
+import type { Item, ItemKind } from "../domain/item.ts";
+import type { Principal } from "../domain/principal.ts";
+import type { UpstreamServer } from "../domain/server.ts";
+import type { CatalogTables, ItemRow } from "../storage/catalog_tables.ts";
+import type { Catalog } from "./catalog.ts";
+import { checkVersion, notFound, type Precondition, untilWritten } from "./editing.ts";
+
+export interface ItemService {
+  /** Items of these kinds that the principal may see, by server, kind and place. */
+  readonly list: (
+    kinds: readonly ItemKind[],
+    filter: ItemFilter,
+    principal: Principal,
+  ) => readonly ShownItem[];
+  /** @throws {GatewayError} `not_found`, for hidden ones too */
+  readonly find: (kinds: readonly ItemKind[], id: string, principal: Principal) => ShownItem;
+  /**
+   * @throws {GatewayError} `not_found`, `precondition_failed`
+   * @throws {FaultyRequest} `conflict` when the name is taken
+   */
+  readonly update: (
+    kinds: readonly ItemKind[],
+    id: string,
+    change: ItemChange,
+    isExpected: Precondition,
+    principal: Principal,
+  ) => Promise<ShownItem>;
+}
+
+export interface ItemFilter {
+  /** Slug or id; one that the principal does not see has no items. */
+  readonly upstream: string | undefined;
+  /** Part of a name, title or description of the item, whatever its capitals. */
+  readonly text: string | undefined;
+}
+
+/** `undefined` takes back what was changed; a member that is not there leaves it. */
+export type ItemChange = Partial<{
+  /** In `/mcp`. */
+  readonly name: string | undefined;
+  readonly title: string | undefined;
+  readonly description: string | undefined;
+  readonly enabled: boolean;
+}>;
+
+export interface ShownItem {
+  readonly item: ItemRow;
+  readonly server: UpstreamServer;
+}
+
+export interface ItemServiceDeps {
+  readonly tables: CatalogTables;
+  readonly catalog: Catalog;
+}
+
+export interface ItemServiceOptions {
+  /** `GATEWAY_TOOL_NAME_SEPARATOR` */
+  readonly separator: string;
+}
+
+export function createItemService(
+  { tables, catalog }: ItemServiceDeps,
+  options: ItemServiceOptions,
+): ItemService {
+  function list(kinds: readonly ItemKind[], filter: ItemFilter, principal: Principal) {
+    const { upstream, text } = filter;
+    const one = upstream === undefined ? undefined : catalog.upstream(upstream);
+    const shelves = upstream === undefined ? catalog.upstreams() : one === undefined ? [] : [one];
+    const wanted = text?.toLowerCase();
+    return shelves.filter(({ server }) => maySee(principal, server)).flatMap(({ server, items }) =>
+      items.filter((item) => kinds.includes(item.kind) && isAbout(item, wanted))
+        .map((item) => ({ item, server }))
+    );
+  }
+
+  function find(kinds: readonly ItemKind[], id: string, principal: Principal): ShownItem {
+    for (const { server, items } of catalog.upstreams()) {
+      const item = items.find((one) => one.id === id);
+      if (item === undefined) continue;
+      if (!kinds.includes(item.kind) || !maySee(principal, server)) break;
+      return { item, server };
+    }
+    throw notFound(NOUN[kinds[0]!]);
+  }
+
+  /** The name that discovery would give it today, unless it has it. */
+  function defaultName({ item, server }: ShownItem): string {
+    const taken = namesOf(item.kind, item.id);
+    return exposedName(
+      server.slug,
+      options.separator,
+      item.upstreamName,
+      (name) => taken.has(name),
+    );
+  }
+
+  function namesOf(kind: ItemKind, but: string): ReadonlySet<string> {
+    return new Set(
+      catalog.upstreams().flatMap(({ items }) =>
+        items.filter((item) => item.kind === kind && item.id !== but).map((item) =>
+          item.exposedName
+        )
+      ),
+    );
+  }
+
+  async function update(
+    kinds: readonly ItemKind[],
+    id: string,
+    change: ItemChange,
+    isExpected: Precondition,
+    principal: Principal,
+  ): Promise<ShownItem> {
+    return await untilWritten(async () => {
+      // What other replicas wrote must be known: names are given by what is seen here.
+      await catalog.refresh();
+      const shown = find(kinds, id, principal);
+      checkVersion(isExpected, shown.item);
+      const { name, ...rest } = change;
+      const isNamed = "name" in change;
+      const wanted = name ?? (isNamed ? defaultName(shown) : shown.item.exposedName);
+      if (isNamed && namesOf(shown.item.kind, id).has(wanted)) throw nameTaken(wanted);
+      const revision = shown.item.revision;
+      await tables.items.update(id, revision, isNamed ? { ...rest, exposedName: wanted } : rest);
+      await catalog.refresh();
+      return find(kinds, id, principal);
+    });
+  }
+
+  return { list, find, update };
+}
+
+const NOUN: Readonly<Record<ItemKind, string>> = {
+  tool: "tool",
+  prompt: "prompt",
+  resource: "resource",
+  template: "resource",
+};
+
+/** @param wanted without capitals */
+function isAbout(item: Item, wanted: string | undefined): boolean {
+  if (wanted === undefined) return true;
+  return [item.exposedName, item.upstreamName, item.title, item.description]
+    .some((text) => text?.toLowerCase().includes(wanted));
+}
+
+function nameTaken(name: string): FaultyRequest {
+  return new FaultyRequest("conflict", `The name "${name}" is taken`, [
+    { path: "name", message: "another item has this name" },
+  ]);
+}
