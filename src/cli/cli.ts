@@ -7,6 +7,8 @@ import { ConfigError } from "../config/load.ts";
 import { VERSION } from "../domain/version.ts";
 import { UsageError } from "./args.ts";
 import { doctor } from "./doctor.ts";
+import { keys } from "./keys.ts";
+import { migrateDatabase } from "./migrate.ts";
 import { serve } from "./serve.ts";
 import { token } from "./token.ts";
 
@@ -43,6 +45,28 @@ Prints a bearer token of this gateway.
   --permissions P  comma-separated permissions, such as tools.read,tools.execute
   --server SLUG    the only server it may use
   --expires TIME   how long it is valid: 30s, 12h, 7d (default 7d)
+${COMMON_HELP}`,
+  },
+  migrate: {
+    run: migrateDatabase,
+    summary: "bring the database to the form that this version needs",
+    help: `Usage: sallyport migrate [options]
+
+Applies the steps that are missing and says which. The gateway does the same when it starts; this
+is for a job that runs before it. Several may run at once on one PostgreSQL.
+
+${COMMON_HELP}`,
+  },
+  keys: {
+    run: keys,
+    summary: "seal stored credentials with a new key",
+    help: `Usage: sallyport keys rotate [options]
+
+Seals every stored credential with the key in AUTH_ENCRYPTION_SECRET. The key before it goes into
+AUTH_ENCRYPTION_SECRET_PREVIOUS; one that was generated is in the file encryption.key of the data
+directory. With SQLite the gateway must not run meanwhile. With PostgreSQL, first give both keys to
+all replicas, then run this once, then take the previous key away.
+
 ${COMMON_HELP}`,
   },
   doctor: {

@@ -4,8 +4,10 @@
  * @module
  */
 import type { Config } from "../config/load.ts";
+import type { UpstreamDeclaration } from "../domain/server.ts";
 import { resolveName } from "../platform/dial.ts";
 import { configFrom, parseOptions } from "./args.ts";
+import { shownDatabase } from "./database_place.ts";
 import { permissionFlags, strictDestinations } from "./permissions.ts";
 
 export async function doctor(args: readonly string[]): Promise<number> {
@@ -13,28 +15,54 @@ export async function doctor(args: readonly string[]): Promise<number> {
   const config = configFrom(values);
   if (values.flags || values.strict) {
     const net = values.strict ? await strictDestinations(config, resolveName) : undefined;
-    console.log(permissionFlags(config, net).join(" "));
+    console.log(permissionFlags(config, net).map(forShell).join(" "));
     return 0;
   }
   for (const line of report(config)) console.log(line);
   return 0;
 }
 
+/** What a shell would take apart is put in quotes. */
+function forShell(flag: string): string {
+  return /^[\w@%+=:,./~[\]-]+$/.test(flag) ? flag : `'${flag.replaceAll("'", "'\\''")}'`;
+}
+
 function report(config: Config): readonly string[] {
+  const { upstreams, servers } = config.declarations;
   return [
     `Listener       http://${config.host}:${config.port}`,
     `Public URL     ${config.publicUrl ?? "the listener's"}`,
     `Data           ${config.dataDir}`,
+    `Database       ${shownDatabase(config)}`,
     `Config file    ${config.configPath ?? "none"}`,
     `Signing key    ${config.jwtSecretKey ? "from JWT_SECRET_KEY" : "in the data directory"}`,
-    `Servers        ${config.upstreams.length}`,
-    // Path and query may hold a secret that came from a variable.
-    ...config.upstreams.map(({ slug, visibility, url }) =>
-      `  ${slug}  ${visibility}  ${url.origin}`
-    ),
+    `Upstreams      ${upstreams.length}`,
+    ...upstreams.map((server) => `  ${server.slug}  ${visibilityOf(server)}  ${placeOf(server)}`),
+    `Servers        ${servers.length}`,
+    ...servers.map((server) => `  ${server.slug}  ${visibilityOf(server)}  ${server.naming}`),
     ...config.notes.map((note) => `Note           ${note}`),
+    ...hints(config).map((hint) => `Note           ${hint}`),
     ...warnings(config).map((warning) => `Warning        ${warning}`),
   ];
+}
+
+function visibilityOf(
+  { visibility, enabled }: Pick<UpstreamDeclaration, "visibility" | "enabled">,
+) {
+  return enabled ? visibility : `${visibility}, disabled`;
+}
+
+/** Path, query and arguments may hold a secret that came from a variable. */
+function placeOf(server: UpstreamDeclaration): string {
+  return server.transport === "stdio"
+    ? `stdio ${server.command.split("/").at(-1)}`
+    : server.url.origin;
+}
+
+/** There may be others, which the API has made. */
+function hints({ declarations, configPath }: Config): readonly string[] {
+  if (declarations.upstreams.some(({ enabled }) => enabled)) return [];
+  return [`${configPath ?? "No config file"} declares no upstream server`];
 }
 
 /** What is allowed and still rarely meant. */
@@ -47,6 +75,5 @@ export function warnings(config: Config): readonly string[] {
   if (!isLoopback && config.publicUrl === undefined && config.allowedHosts.length === 0) {
     found.push("HOST is not loopback and PUBLIC_URL is not set: other Host values are refused");
   }
-  if (config.upstreams.length === 0) found.push("No upstream server is configured");
   return found;
 }

@@ -12,10 +12,13 @@ import { configFrom, parseOptions, UsageError } from "./args.ts";
 import { main } from "./cli.ts";
 import { permissionFlags } from "./permissions.ts";
 
+/** SIGHUP is no signal of Windows. */
+const TAKEN: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGTERM", "SIGINT"]
+  : ["SIGTERM", "SIGINT", "SIGHUP"];
+
 /** A terminal sends SIGINT to the gateway itself: forwarded as well, it would count as a second. */
-const FORWARDED: readonly Deno.Signal[] = Deno.stdin.isTerminal()
-  ? ["SIGTERM"]
-  : ["SIGTERM", "SIGINT"];
+const NOT_FORWARDED: readonly Deno.Signal[] = Deno.stdin.isTerminal() ? ["SIGINT"] : [];
 
 async function launch(args: readonly string[]): Promise<number> {
   const isServe = args[0] === undefined || args[0] === "serve" || args[0].startsWith("-");
@@ -37,9 +40,9 @@ async function launch(args: readonly string[]): Promise<number> {
     stdout: "inherit",
     stderr: "inherit",
   }).spawn();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of TAKEN) {
     Deno.addSignalListener(signal, () => {
-      if (!FORWARDED.includes(signal)) return;
+      if (NOT_FORWARDED.includes(signal)) return;
       try {
         child.kill(signal);
       } catch {

@@ -6,6 +6,8 @@
  */
 import { CONFIG_FILE_VARIABLE, ENTRIES, NOT_YET_SERVED } from "../config/entries.ts";
 import { type Config, DEFAULT_CONFIG_PATH } from "../config/load.ts";
+import type { HttpUpstream, StdioUpstream, UpstreamDeclaration } from "../domain/server.ts";
+import { IN_MEMORY } from "../storage/database_url.ts";
 import { UsageError } from "./args.ts";
 
 /**
@@ -15,14 +17,14 @@ import { UsageError } from "./args.ts";
  * names resolve to addresses that are not known here.
  *
  * @param net the only destinations to allow, from `strictDestinations`; `undefined` for all
- * @throws {UsageError} for a path that cannot be written in a flag
+ * @throws {UsageError} for a path or command that cannot be written in a flag
  */
 export function permissionFlags(config: Config, net?: readonly string[]): readonly string[] {
-  const files = [config.dataDir, config.configPath ?? DEFAULT_CONFIG_PATH];
-  for (const file of files) {
-    // The flags separate paths by commas and have no way to write one.
-    if (file.includes(",")) throw new UsageError(`The path "${file}" must not contain a comma`);
-  }
+  const database = databaseFiles(config);
+  const files = [config.dataDir, config.configPath ?? DEFAULT_CONFIG_PATH, ...database];
+  for (const file of files) refuseUnwritable("path", file);
+  const commands = [...new Set(stdioIn(config).flatMap(commandsOf))];
+  for (const command of commands) refuseUnwritable("command", command);
   return [
     "--no-prompt",
     net === undefined ? "--allow-net" : `--allow-net=${net.join(",")}`,
@@ -30,12 +32,38 @@ export function permissionFlags(config: Config, net?: readonly string[]): readon
     // Libraries look at variables that are not ours: those are absent, not an error.
     "--ignore-env",
     `--allow-read=${files.join(",")}`,
-    `--allow-write=${config.dataDir}`,
+    `--allow-write=${[config.dataDir, ...database].join(",")}`,
+    // Without names it would allow every command there is.
+    ...commands.length === 0 ? [] : [`--allow-run=${commands.join(",")}`],
   ];
 }
 
+/** A database that is not in the data directory, with what SQLite puts beside it. */
+function databaseFiles({ databaseUrl }: Config): readonly string[] {
+  if (databaseUrl.kind !== "sqlite") return [];
+  const { path } = databaseUrl;
+  return path === undefined || path === IN_MEMORY ? [] : [path, `${path}-wal`];
+}
+
 /**
- * The listener, and of each declared upstream server its name, for the look-up, and the addresses
+ * As what Deno has to know the command of a server to let it be started.
+ *
+ * Deno takes a bare name for the file that it finds for it on its own `PATH` at start, and compares
+ * files when a command is started; links are not followed. There, a bare name is looked for on the
+ * `PATH` that the command gets, and a relative path begins at its working directory.
+ */
+export function commandsOf({ command, cwd, env }: CommandPlace): readonly string[] {
+  if (command.includes("/")) {
+    return [command.startsWith("/") || cwd === undefined ? command : `${cwd}/${command}`];
+  }
+  if (env.PATH === undefined) return [command];
+  return env.PATH.split(":").filter(Boolean).map((dir) => `${dir}/${command}`);
+}
+
+type CommandPlace = Pick<StdioUpstream, "command" | "cwd" | "env">;
+
+/**
+ * The listener, PostgreSQL, and of each declared upstream server its name, for the look-up, and the addresses
  * that the name has now: connections go to addresses. When these change, the flags do too.
  *
  * @param resolve gives the addresses of a name; none when it has none
@@ -45,7 +73,11 @@ export async function strictDestinations(
   resolve: (name: string) => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
   const found = new Set([`${bracketed(config.host)}:${config.port}`]);
-  for (const { url } of config.upstreams) {
+  const { databaseUrl } = config;
+  if (databaseUrl.kind === "postgres") {
+    found.add(`${bracketed(databaseUrl.host)}:${databaseUrl.port}`);
+  }
+  for (const url of config.declarations.upstreams.flatMap(urlsOf)) {
     const port = url.port || (url.protocol === "https:" ? "443" : "80");
     if (isAddress(url.hostname)) {
       found.add(`${url.hostname}:${port}`);
@@ -57,17 +89,48 @@ export async function strictDestinations(
   return [...found];
 }
 
+function urlsOf(server: UpstreamDeclaration): readonly URL[] {
+  if (!server.enabled || !isHttp(server)) return [];
+  const { url, auth } = server;
+  return auth.type === "oauth_client_credentials" ? [url, new URL(auth.tokenUrl)] : [url];
+}
+
+function isHttp(server: UpstreamDeclaration): server is Omit<HttpUpstream, "id" | "seq"> {
+  return server.transport !== "stdio";
+}
+
+/** The stdio servers in use. */
+function stdioIn(config: Config): readonly CommandPlace[] {
+  return config.declarations.upstreams.flatMap((server) =>
+    server.transport === "stdio" && server.enabled ? [server] : []
+  );
+}
+
 /** WHATWG URLs write every IPv4 address with dots and every IPv6 address in brackets. */
 function isAddress(hostname: string): boolean {
   return hostname.startsWith("[") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
+/** Programs need to find others and their own files: what every stdio server is given. */
+const FOR_PROGRAMS = ["HOME", "PATH"];
+
 function variables(config: Config): readonly string[] {
   const settings = Object.values(ENTRIES).map((entry) => entry.env as string);
   const names = [...settings, ...NOT_YET_SERVED, CONFIG_FILE_VARIABLE, ...config.variables];
-  return [...new Set(names)].sort();
+  const forPrograms = stdioIn(config).length > 0 ? FOR_PROGRAMS : [];
+  return [...new Set([...names, ...forPrograms])].sort();
 }
 
 function bracketed(host: string): string {
   return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+}
+
+/** The flags separate values by commas and have no way to write one. */
+function refuseUnwritable(what: string, value: string): void {
+  if (value.includes(",")) throw new UsageError(`The ${what} "${value}" must not contain a comma`);
+  if (/\p{Cc}/u.test(value)) {
+    throw new UsageError(
+      `The ${what} ${JSON.stringify(value)} must not contain control characters`,
+    );
+  }
 }

@@ -9,15 +9,18 @@ import type { Config } from "../config/load.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { ClientCut } from "../http/sse_writer.ts";
 import {
-  isFirstStart,
   loadOrCreateSecret,
   makePrivate,
   openDataDir,
   sessionsFile,
 } from "../platform/data_dir.ts";
+import { environmentForPrograms } from "../platform/process.ts";
+import { IN_MEMORY } from "../storage/database_url.ts";
 import { createLog, type Log } from "../telemetry/log.ts";
 import { configFrom, parseOptions } from "./args.ts";
+import { databasePlace } from "./database_place.ts";
 import { warnings } from "./doctor.ts";
+import { watchConfig } from "./reload.ts";
 
 export async function serve(args: readonly string[]): Promise<number> {
   const config = configFrom(parseOptions(args, {}));
@@ -27,32 +30,66 @@ export async function serve(args: readonly string[]): Promise<number> {
     write: writeStderr,
   });
   await openDataDir(config.dataDir);
-  if (config.databaseUrl !== "memory") await makePrivate(sessionsFile(config.dataDir));
+  const database = await databasePlace(config);
+  if (database.kind !== "sqlite" || database.path !== IN_MEMORY) {
+    await makePrivate(sessionsFile(config.dataDir));
+  }
   const jwtSecret = config.jwtSecretKey ?? await loadOrCreateSecret(config.dataDir, "jwt");
   const encryptionSecret = config.encryptionSecret ??
     await loadOrCreateSecret(config.dataDir, "encryption");
-  const stopped = signals(log);
+  const { stopped, stop: stopFor } = signals(log);
   outliveMistakes(log);
-  const secrets = { jwtSecret, encryptionSecret };
-  const { server, app, url } = listen(config, systemClock, log, secrets);
+  const kept = { jwtSecret, encryptionSecret, database };
+  const { server, app, url } = await listen(config, systemClock, log, kept);
   for (const note of [...config.notes, ...warnings(config)]) log.warning(note);
-  if (await isFirstStart(config.dataDir)) await greet(config, jwtSecret, url);
+  const first = Promise.race([app.started, stopped]);
+  if (await app.isFirstStart()) await greet(config, jwtSecret, url);
+  await first;
   console.log(`Listening on ${url}`);
+  const watch = watchConfig({
+    config,
+    log,
+    onChange: app.declare,
+    onHangup: () => stopFor("SIGHUP"),
+  });
 
   const signal = await stopped;
+  watch.stop();
   await stop(config, app, server, signal === "SIGTERM" ? config.drainMs : 0);
   return 0;
 }
 
-type Secrets = Pick<Platform, "jwtSecret" | "encryptionSecret">;
+type Kept = Pick<Platform, "jwtSecret" | "encryptionSecret" | "database">;
 
-function listen(config: Config, clock: Clock, log: Log, secrets: Secrets) {
-  const server = bind(config, log, (request, info) => app.fetch(request, info));
+/** Requests that come before everything is there are told so. */
+async function listen(config: Config, clock: Clock, log: Log, kept: Kept) {
+  const there: { app?: App } = {};
+  const server = bind(
+    config,
+    log,
+    (request, info) => there.app?.fetch(request, info) ?? starting(),
+  );
   const { hostname, port } = server.addr as Deno.NetAddr;
   const listener = { hostname: config.host, port, secure: false };
-  const app = createApp(config, { clock, log, listener, ...secrets });
+  // The launcher allows these variables only where there is a program to be given them.
+  const mayRun = Deno.permissions.querySync({ name: "env", variable: "PATH" }).state === "granted";
+  const processEnv = mayRun ? environmentForPrograms() : {};
+  const app = there.app = await createApp(config, {
+    clock,
+    log,
+    listener,
+    processEnv,
+    ...kept,
+  });
   const name = hostname.includes(":") ? `[${hostname}]` : hostname;
   return { server, app, url: `http://${name}:${port}` };
+}
+
+function starting(): Response {
+  return new Response('{"status":"not ready","reasons":["starting"]}', {
+    status: 503,
+    headers: { "Content-Type": "application/json", "Retry-After": "1" },
+  });
 }
 
 /** @throws {Error} naming the setting when the address cannot be listened on */
@@ -83,24 +120,31 @@ function bind(config: Config, log: Log, handler: App["fetch"]): Deno.HttpServer 
  */
 const SAME_INTERRUPT_MS = 300;
 
-/** Resolves with the first signal; a second one ends the process at once. */
-function signals(log: Log): Promise<string> {
-  return new Promise((resolve) => {
-    let first: { readonly signal: string; readonly atMs: number } | undefined;
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      Deno.addSignalListener(signal, () => {
-        const nowMs = performance.now();
-        if (first !== undefined) {
-          const isEcho = signal === "SIGINT" && first.signal === "SIGINT";
-          if (isEcho && nowMs - first.atMs < SAME_INTERRUPT_MS) return;
-          Deno.exit(1);
-        }
-        first = { signal, atMs: nowMs };
-        log.info("Stopping", { signal });
-        resolve(signal);
-      });
-    }
-  });
+interface Stopping {
+  /** Resolves with the first signal. */
+  readonly stopped: Promise<string>;
+  /** As if this signal had come, without ending the process at once when it is the second. */
+  readonly stop: (signal: string) => void;
+}
+
+/** A second SIGTERM or SIGINT ends the process at once. */
+function signals(log: Log): Stopping {
+  const { promise: stopped, resolve } = Promise.withResolvers<string>();
+  let first: { readonly signal: string; readonly atMs: number } | undefined;
+  const stop = (signal: string) => {
+    if (first !== undefined) return;
+    first = { signal, atMs: performance.now() };
+    log.info("Stopping", { signal });
+    resolve(signal);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => {
+      if (first === undefined) return stop(signal);
+      const isEcho = signal === "SIGINT" && first.signal === "SIGINT";
+      if (!isEcho || performance.now() - first.atMs >= SAME_INTERRUPT_MS) Deno.exit(1);
+    });
+  }
+  return { stopped, stop };
 }
 
 /** A mistake in the work for one client must not end the work for all others. */
@@ -125,7 +169,7 @@ async function stop(
   await Promise.race([finished, delay(config.shutdownMs)]);
   app.abandon();
   await Promise.race([finished, delay(LAST_WORDS_MS)]);
-  app.close();
+  await app.close();
 }
 
 /** For what `abandon` makes the last streams say. */
@@ -150,13 +194,13 @@ async function greet(config: Config, jwtSecret: string, url: string): Promise<vo
     serverId: undefined,
   });
   const base = config.publicUrl ?? url.replace(/\/\/(?:0\.0\.0\.0|\[::\])/, "//localhost");
-  const mcpServers = Object.fromEntries(
-    config.upstreams.map((server) => [server.slug, {
+  const mcpServers = {
+    sallyport: {
       type: "http",
-      url: `${base}/servers/${server.slug}/mcp`,
+      url: `${base}/mcp`,
       headers: { Authorization: `Bearer ${bootstrap}` },
-    }]),
-  );
+    },
+  };
   writeStderr(`
 First start. Administrator token, valid for 30 days, not shown again:
 

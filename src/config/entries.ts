@@ -5,14 +5,16 @@
  * @module
  * @see contract.md, section 2
  */
+import { privateDestination } from "../policy/egress.ts";
+import { parseDatabaseUrl } from "../storage/database_url.ts";
 import {
   boolean,
-  databaseUrl,
   duration,
   entry,
   host,
   integer,
   list,
+  matching,
   oneOf,
   optionalEntry,
   origin,
@@ -59,9 +61,10 @@ export const ENTRIES = {
   }),
   databaseUrl: entry({
     env: "DATABASE_URL",
-    parse: databaseUrl,
+    parse: parseDatabaseUrl,
     default: "sqlite",
-    help: "sqlite::memory: keeps nothing; otherwise files in the data directory.",
+    help: "sqlite:PATH, sqlite::memory: to keep nothing, or postgres://USER:PASSWORD@HOST/NAME. " +
+      "Without a path sallyport.db in the data directory.",
   }),
   eventStore: entry({
     env: "EVENT_STORE",
@@ -153,6 +156,18 @@ export const ENTRIES = {
     help: "Seals what is stored or handed out; generated into the data directory when absent.",
     isSecret: true,
   }),
+  encryptionSecretPrevious: optionalEntry({
+    env: "AUTH_ENCRYPTION_SECRET_PREVIOUS",
+    parse: secret,
+    help: "The one before: opens stored credentials until `sallyport keys rotate` has been run.",
+    isSecret: true,
+  }),
+  egressAllowPrivate: entry({
+    env: "EGRESS_ALLOW_PRIVATE",
+    parse: list(privateDestination),
+    default: "",
+    help: "Private addresses, blocks and host names for upstream servers made through the API.",
+  }),
   toolMs: entry({
     env: "TOOL_TIMEOUT",
     parse: duration({ min: "100ms", max: "24h" }),
@@ -183,6 +198,30 @@ export const ENTRIES = {
     default: "30s",
     help: "Time for the first byte of an answer; not for tool calls, prompts and resource reads.",
   }),
+  stdioChildrenMax: entry({
+    env: "STDIO_CHILDREN_MAX",
+    parse: integer(1, 10_000),
+    default: "50",
+    help: "Child processes of all stdio servers together; idle ones make room for new ones.",
+  }),
+  stdioIdleMs: entry({
+    env: "STDIO_IDLE_TTL",
+    parse: duration({ min: "1s", max: "24h" }),
+    default: "5m",
+    help: "A child process ends after this long without traffic; the next message starts another.",
+  }),
+  healthCheckMs: entry({
+    env: "HEALTH_CHECK_INTERVAL",
+    parse: duration({ min: "0s", max: "24h" }),
+    default: "60s",
+    help: "How often an upstream server without traffic is asked whether it lives; 0 is never.",
+  }),
+  unhealthyThreshold: entry({
+    env: "UNHEALTHY_THRESHOLD",
+    parse: integer(1, 1000),
+    default: "3",
+    help: "Failures in a row after which calls to an upstream server fail at once for a while.",
+  }),
   requestBytesMax: entry({
     env: "REQUEST_BODY_MAX",
     parse: size({ max: "64MiB" }),
@@ -194,6 +233,18 @@ export const ENTRIES = {
     parse: size({ max: "128MiB" }),
     default: "8MiB",
     help: "Largest single message of an upstream server, after decompression.",
+  }),
+  validateArguments: entry({
+    env: "VALIDATE_ARGUMENTS",
+    parse: boolean,
+    default: "true",
+    help: "Check arguments against the tool's schema first, on /mcp and virtual servers.",
+  }),
+  toolNameSeparator: entry({
+    env: "GATEWAY_TOOL_NAME_SEPARATOR",
+    parse: matching(/^[A-Za-z0-9_.\/-]{1,4}$/, "1 to 4 of the characters A-Z a-z 0-9 _ . / -"),
+    default: "-",
+    help: "Stands between server and name in the names that /mcp shows.",
   }),
   drainMs: entry({
     env: "DRAIN_DELAY",
@@ -232,7 +283,6 @@ export const NOT_YET_SERVED: readonly string[] = [
   "OIDC_ISSUERS",
   "TRUST_PROXY_AUTH",
   "MCP_CLIENT_AUTH_ENABLED",
-  "EGRESS_ALLOW_PRIVATE",
   "RATE_LIMIT_PRINCIPAL",
   "RATE_LIMIT_TOOL",
   "RATE_LIMIT_SOURCE",

@@ -4,6 +4,10 @@
  *
  * @module
  */
+import { parseDuration } from "../domain/duration.ts";
+
+export { parseDuration };
+
 export interface Entry<T> {
   /** The name in the environment and in the config file's `settings`. */
   readonly env: string;
@@ -27,21 +31,6 @@ export function optionalEntry<T>(
   definition: Omit<Entry<T>, "isSecret" | "default"> & { isSecret?: boolean },
 ): Entry<T | undefined> {
   return { isSecret: false, ...definition, default: undefined };
-}
-
-const DURATION_UNITS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
-/** `30s`, `5m`, `1h`; a bare number is seconds. Gives milliseconds. */
-export function parseDuration(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/.exec(text.trim());
-  if (!match) throw new Error('must be a duration such as "30s" or "5m"');
-  return Math.round(Number(match[1]) * DURATION_UNITS[match[2] ?? "s"]!);
 }
 
 /** A duration between two others, both included. */
@@ -92,10 +81,12 @@ export function integer(min: number, max: number): (text: string) => number {
   };
 }
 
-export function databaseUrl(text: string): "sqlite" | "memory" {
-  if (text === "sqlite::memory:") return "memory";
-  if (text === "sqlite" || text.startsWith("sqlite:")) return "sqlite";
-  throw new Error("must be sqlite:PATH or sqlite::memory:; PostgreSQL is not served yet");
+/** Text of a form. @param what says which, in words */
+export function matching(form: RegExp, what: string): (text: string) => string {
+  return (text) => {
+    if (form.test(text)) return text;
+    throw new Error(`must be ${what}`);
+  };
 }
 
 export function boolean(text: string): boolean {

@@ -3,15 +3,20 @@
  *
  * @module
  */
-import type { UpstreamServer } from "../domain/server.ts";
+import { LIMITS } from "../domain/limits.ts";
 import { CONFIG_FILE_VARIABLE, ENTRIES, NOT_YET_SERVED } from "./entries.ts";
 import type { Entry } from "./entry.ts";
-import { type ConfigFile, NO_FILE, parseConfigFile } from "./file.ts";
+import { type ConfigFile, type Declarations, NO_FILE, parseConfigFile } from "./file.ts";
 
 type Values = { readonly [K in keyof typeof ENTRIES]: ReturnType<(typeof ENTRIES)[K]["parse"]> };
 
 /** Settings that may be absent. */
-type Optional = "publicUrl" | "jwtSecretKey" | "encryptionSecret" | "logFormat";
+type Optional =
+  | "publicUrl"
+  | "jwtSecretKey"
+  | "encryptionSecret"
+  | "encryptionSecretPrevious"
+  | "logFormat";
 
 export type Settings =
   & Omit<Values, Optional>
@@ -22,7 +27,9 @@ export interface Config extends Settings {
   readonly dataDir: string;
   /** The config file in use, if any. */
   readonly configPath: string | undefined;
-  readonly upstreams: readonly UpstreamServer[];
+  /** What that file held, for a reload to compare with. Holds secrets. */
+  readonly configText: string | undefined;
+  readonly declarations: Declarations;
   /** Environment variables that the config file refers to. */
   readonly variables: readonly string[];
   readonly notes: readonly string[];
@@ -55,7 +62,7 @@ export const DEFAULT_DATA_DIR = "./data";
 /** @throws {ConfigError} */
 export function loadConfig(sources: ConfigSources): Config {
   const problems: string[] = [];
-  const { configPath, file } = loadFile(sources, problems);
+  const { configPath, text, file } = loadFile(sources, problems);
   const settings = {} as Record<string, unknown>;
   for (const [name, entry] of Object.entries(ENTRIES) as [string, Entry<unknown>][]) {
     const given = sources.flags[entry.env] ?? nonEmpty(sources.env(entry.env)) ??
@@ -64,39 +71,42 @@ export function loadConfig(sources: ConfigSources): Config {
   }
   const known = new Set(Object.values(ENTRIES).map((entry) => entry.env as string));
   const unknown = Object.keys(file.settings).filter((name) => !known.has(name));
+  problems.push(...missingKeys(settings, problems));
   if (problems.length > 0) throw new ConfigError(problems);
   const early = NOT_YET_SERVED.filter((name) => nonEmpty(sources.env(name)) !== undefined);
   return Object.freeze({
     ...settings as unknown as Settings,
     dataDir: sources.dataDir ?? DEFAULT_DATA_DIR,
     configPath,
-    upstreams: file.upstreams,
+    configText: text,
+    declarations: file.declarations,
     variables: file.variables,
     notes: [
       ...file.notes,
       ...unknown.map((name) => `settings.${name} is not known, skipped`),
-      ...databaseNote(sources, settings),
       ...early.map((name) => `${name} is set and has no effect in this version`),
     ],
   });
 }
 
-/** Until there is more to keep than sessions, a database of one's own changes nothing. */
-function databaseNote(
-  { flags, env }: ConfigSources,
+/** Replicas share a database, so none of them may make up keys of its own. */
+function missingKeys(
   settings: Readonly<Record<string, unknown>>,
+  problems: readonly string[],
 ): readonly string[] {
-  const { databaseUrl } = ENTRIES;
-  const isGiven = (flags[databaseUrl.env] ?? nonEmpty(env(databaseUrl.env))) !== undefined;
-  return isGiven && settings.databaseUrl === "sqlite"
-    ? ["DATABASE_URL names a file that is not used in this version; see --data"]
-    : [];
+  const { databaseUrl } = settings as Partial<Settings>;
+  if (databaseUrl?.kind !== "postgres") return [];
+  const missing = (["jwtSecretKey", "encryptionSecret"] as const)
+    .filter((name) => settings[name] === undefined).map((name) => ENTRIES[name].env as string)
+    // A wrong one is told already.
+    .filter((env) => !problems.some((problem) => problem.startsWith(`${env} `)));
+  return missing.map((env) => `${env} must be set when DATABASE_URL is postgres://`);
 }
 
 function loadFile(
   sources: ConfigSources,
   problems: string[],
-): { configPath: string | undefined; file: ConfigFile } {
+): { configPath: string | undefined; text: string | undefined; file: ConfigFile } {
   const named = sources.configPath ?? nonEmpty(sources.env(CONFIG_FILE_VARIABLE));
   const path = named ?? DEFAULT_CONFIG_PATH;
   let text: string | undefined;
@@ -104,16 +114,19 @@ function loadFile(
     text = sources.readFile(path);
   } catch (error) {
     problems.push(`Config file "${path}": cannot be read: ${(error as Error).message}`);
-    return { configPath: path, file: NO_FILE };
+    return { configPath: path, text, file: NO_FILE };
   }
   if (text === undefined) {
     if (named !== undefined) problems.push(`Config file "${path}": does not exist`);
-    return { configPath: undefined, file: NO_FILE };
+    return { configPath: undefined, text, file: NO_FILE };
   }
   const found: string[] = [];
-  const file = parseConfigFile(text, sources.env, found);
+  if (new TextEncoder().encode(text).length > LIMITS.configFileBytes) {
+    found.push(`is larger than ${LIMITS.configFileBytes} bytes`);
+  }
+  const file = found.length > 0 ? NO_FILE : parseConfigFile(text, sources.env, found);
   problems.push(...found.map((problem) => `Config file "${path}": ${problem}`));
-  return { configPath: path, file };
+  return { configPath: path, text, file };
 }
 
 function parsed(entry: Entry<unknown>, given: string, problems: string[]): unknown {

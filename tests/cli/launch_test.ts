@@ -63,6 +63,15 @@ for (const [how, start] of [["launcher", launched], ["task", asTask]] as const) 
   });
 }
 
+Deno.test("SIGHUP is passed on: the gateway looks at its config file", async () => {
+  await using installation = await openInstallation();
+  const program = launched(installation);
+  const origin = await program.listening();
+  program.signal("SIGHUP");
+  await until("the look", () => program.stderr().includes("The config file has not changed"));
+  assertEquals((await callModern(origin, CALL)).status, 200);
+});
+
 Deno.test("the exit code of the gateway is passed on", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using installation = await openInstallation();

@@ -17,7 +17,8 @@ import { type ConfigSources, loadConfig } from "../../src/config/load.ts";
 import { freePort } from "../support/free_port.ts";
 import { CALL, OPEN_TO_ALL, openInstallation } from "../support/gateway_program.ts";
 import { callModern } from "../support/modern.ts";
-import { denoRun, startProgram } from "../support/program.ts";
+import { denoRun, runProgram, startProgram } from "../support/program.ts";
+import { tempDir } from "../support/temp_dir.ts";
 
 interface Asked {
   readonly permission: string;
@@ -103,18 +104,98 @@ Deno.test("the variables are the settings and those that the file refers to", ()
   assertEquals(allowed.get("env"), expected);
 });
 
-for (const given of [{ dataDir: "data,/etc" }, { configPath: "a,b.json" }]) {
-  Deno.test(`${JSON.stringify(given)} is refused: the flags would take it for two paths`, () => {
+for (
+  const given of [
+    { dataDir: "data,/etc" },
+    { configPath: "a,b.json" },
+    { dataDir: "data\n" },
+    { file: commands("a,b") },
+    { file: commands("a\nb") },
+    { file: '{"mcpServers":{"a":{"command":"x","env":{"PATH":"/a,/b"}}}}' },
+  ]
+) {
+  Deno.test(`${JSON.stringify(given)} is refused: no flag can say it`, () => {
     assertThrows(() => permissionFlags(config({ file: "{}", ...given })), {
       name: "UsageError",
     });
   });
 }
 
+Deno.test("without stdio servers nothing may be run", () => {
+  const file = '{"mcpServers":{"a":{"url":"http://a.example"}},"servers":{"b":{}}}';
+  assertEquals(parsed(permissionFlags(config({ file }))).allowed.has("run"), false);
+});
+
+Deno.test("what may be run are the commands of the stdio servers, once each", () => {
+  const { allowed } = parsed(permissionFlags(config({ file: commands("npx", "/a/b", "npx") })));
+  assertEquals(allowed.get("run"), ["npx", "/a/b"]);
+});
+
+Deno.test("the command of a disabled server may not be run", () => {
+  const file = '{"mcpServers":{"a":{"command":"x","disabled":true}}}';
+  const { allowed } = parsed(permissionFlags(config({ file })));
+  assertEquals([allowed.has("run"), allowed.get("env")!.includes("PATH")], [false, false]);
+});
+
+Deno.test("with stdio servers PATH and HOME may be read, for their programs", () => {
+  const { allowed } = parsed(permissionFlags(config({ file: commands("npx") })));
+  assertEquals(["HOME", "PATH"].filter((name) => !allowed.get("env")!.includes(name)), []);
+});
+
+Deno.test("the variables of a stdio server may be read", () => {
+  const file = '{"mcpServers":{"a":{"command":"${A_CMD}","args":["${A_ARG}"],' +
+    '"env":{"X":"${A_ENV}"},"cwd":"/${A_CWD}"}}}';
+  const read = parsed(permissionFlags(config({ file }))).allowed.get("env")!;
+  assertEquals(read.filter((name) => name.startsWith("A_")), ["A_ARG", "A_CMD", "A_CWD", "A_ENV"]);
+});
+
+for (
+  const [what, place] of [
+    ["a name, found on the gateway's PATH", { command: "sh" }],
+    ["a path", { command: "/bin/sh" }],
+    ["a path from the working directory", { command: "./tools/hello" }],
+    ["a path without a dot", { command: "tools/hello" }],
+    ["a path from a working directory of its own", { command: "./hello", cwd: "tools" }],
+    ["the same, as a whole path", { command: "../tools/hello", cwd: "DIR/tools" }],
+    ["a name, found on a PATH of its own", { command: "hello", env: { PATH: "/none:DIR/tools" } }],
+    ["a link", { command: "./tools/link" }],
+    ["a name with a space", { command: "./tools/hel lo" }],
+  ] as const
+) {
+  const onUnix = { ignore: Deno.build.os === "windows" };
+  Deno.test(`a command that is ${what} is granted so that it starts`, onUnix, async () => {
+    await using dir = await tempDir();
+    const fields = JSON.stringify(place).replaceAll("DIR", dir.path);
+    const { code, stderr } = await startWith(dir.path, fields, fields);
+    assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  });
+}
+
+Deno.test("no other command is granted", { ignore: Deno.build.os === "windows" }, async () => {
+  await using dir = await tempDir();
+  const { code, stderr } = await startWith(
+    dir.path,
+    '{"command":"./tools/hello"}',
+    '{"command":"./tools/other"}',
+  );
+  assertEquals(code, 1);
+  assert.match(stderr, /NotCapable/);
+});
+
+Deno.test("doctor --flags puts what a shell would take apart in quotes", async () => {
+  await using dir = await tempDir();
+  await Deno.writeTextFile(`${dir.path}/sallyport.json`, commands("/o p/it's"));
+  const { stdout } = await runProgram(["doctor", "--flags"], { cwd: dir.path });
+  assert(stdout.trim().endsWith(` '--allow-run=/o p/it'\\''s'`), stdout);
+});
+
 Deno.test("strictly, the destinations are the listener and the declared servers", async () => {
   const file =
     '{"mcpServers":{"a":{"url":"http://127.0.0.1:81/"},"b":{"url":"https://b.example/x"},' +
-    '"c":{"url":"http://[::1]:82/"},"d":{"url":"http://d.example","disabled":true}}}';
+    '"c":{"url":"http://[::1]:82/"},"d":{"url":"http://d.example","disabled":true},' +
+    '"e":{"command":"npx"},"f":{"url":"http://127.0.0.1:81/","auth":{"type":' +
+    '"oauth_client_credentials","tokenUrl":"http://127.0.0.1:83/","clientId":"x",' +
+    '"clientSecret":"y"}}}}';
   const resolve = () => Promise.resolve(["192.0.2.7", "2001:db8::7"]);
   assertEquals(await strictDestinations(config({ file, flags: { HOST: "::1" } }), resolve), [
     "[::1]:4444",
@@ -123,6 +204,7 @@ Deno.test("strictly, the destinations are the listener and the declared servers"
     "192.0.2.7:443",
     "[2001:db8::7]:443",
     "[::1]:82",
+    "127.0.0.1:83",
   ]);
 });
 
@@ -205,4 +287,31 @@ function config({ file, ...more }: { file: string } & Partial<ConfigSources>) {
     ...more,
   };
   return loadConfig(sources);
+}
+
+/** A file with a stdio server for each of these commands. */
+function commands(...names: readonly string[]): string {
+  const entries = names.map((command, at) => [`a${at}`, { command }]);
+  return JSON.stringify({ mcpServers: Object.fromEntries(entries) });
+}
+
+/** A process that is granted what one server needs, and starts another one's program. */
+async function startWith(dir: string, granted: string, started: string) {
+  await Deno.mkdir(`${dir}/tools`);
+  for (const name of ["hello", "other", "hel lo"]) {
+    await Deno.writeTextFile(`${dir}/tools/${name}`, "#!/bin/sh\nexit 0\n", { mode: 0o755 });
+  }
+  await Deno.symlink("hello", `${dir}/tools/link`);
+  await Deno.writeTextFile(
+    `${dir}/start.ts`,
+    `const { command, cwd, env } = ${started};
+    await new Deno.Command(command, {
+      cwd,
+      env: { PATH: Deno.env.get("PATH"), ...env },
+      clearEnv: true,
+      stdin: "null",
+    }).output();`,
+  );
+  const flags = permissionFlags(config({ file: `{"mcpServers":{"a":${granted}}}` }));
+  return await runProgram([], { cwd: dir, deno: ["run", ...flags, `${dir}/start.ts`] });
 }

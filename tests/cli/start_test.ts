@@ -58,10 +58,17 @@ Deno.test("the first start shows a client configuration that works as it is", as
   const gateway = installation.serve();
   const origin = await gateway.listening();
   const { mcpServers } = JSON.parse(/^\{\n.*^\}$/ms.exec(gateway.stderr())![0]);
-  const { type, url, headers } = mcpServers.everything;
-  const path = url.slice(origin.length);
-  const reply = await callModern(origin, { ...CALL, path, headers });
-  assertEquals([type, reply.status], ["http", 200]);
+  const { type, url, headers } = mcpServers.sallyport;
+  const params = { name: "everything-test_simple_text", arguments: {} };
+  const { response } = await callModern(origin, {
+    params,
+    path: url.slice(origin.length),
+    headers,
+  });
+  assertEquals({ type, failed: (response.result as { isError?: boolean }).isError ?? false }, {
+    type: "http",
+    failed: false,
+  });
 });
 
 Deno.test("the token of the first start is never shown again", async () => {

@@ -8,7 +8,7 @@ import { VERSION } from "../../src/domain/version.ts";
 import { type Ended, runProgram } from "../support/program.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
-const COMMANDS = ["serve", "token", "doctor"];
+const COMMANDS = ["serve", "token", "migrate", "keys", "doctor"];
 const LONG_KEY = "hidden-0123456789-0123456789-0123456789";
 
 for (const command of COMMANDS) {
@@ -46,6 +46,10 @@ for (
     [["token", "--sub", "a".repeat(256)], "--sub"],
     [["token", "--sub", "a", "--expires", "soon"], "--expires"],
     [["doctor", "--sub", "a"], "--sub"],
+    [["keys"], "rotate"],
+    [["keys", "forget"], "rotate"],
+    [["keys", "rotate", "--sub", "a"], "--sub"],
+    [["migrate", "stray"], "stray"],
   ] satisfies [string[], string][]
 ) {
   Deno.test(`"${args.join(" ").slice(0, 40)}" is wrong usage, in one line`, async () => {
@@ -65,6 +69,8 @@ for (
     ["JWT_SECRET_KEY", "hidden"],
     ["JWT_SECRET_KEY", "my-test-key-hidden-0123456789-abcdefghij"],
     ["AUTH_ENCRYPTION_SECRET", "hidden"],
+    ["AUTH_ENCRYPTION_SECRET_PREVIOUS", "hidden"],
+    ["DATABASE_URL", "mysql://a:hidden@b/c"],
     ["TOOL_TIMEOUT", "soon"],
     ["REQUEST_BODY_MAX", "1GiB"],
     ["LOG_LEVEL", "loud"],
@@ -126,6 +132,24 @@ Deno.test("doctor says what is set, and no secret", async () => {
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   assert.match(stdout, /^ {2}a +public +http:\/\/a\.example/m);
   assert(!stdout.includes("hidden"), stdout);
+});
+
+Deno.test("doctor names the program of a stdio server, and no argument or variable of it", async () => {
+  const file = '{"mcpServers":{"a":{"command":"/opt/${KEY}/run","args":["${KEY}"],' +
+    '"env":{"K":"${KEY}"},"disabled":false}}}';
+  const { stdout } = await run(["doctor"], { KEY: LONG_KEY }, file);
+  assert.match(stdout, /^ {2}a +public +stdio run$/m);
+  assert(!stdout.includes("hidden"), stdout);
+});
+
+Deno.test("doctor lists virtual servers and what is disabled", async () => {
+  const file = '{"mcpServers":{"a":{"url":"http://a.example","disabled":true}},' +
+    '"servers":{"b":{"naming":"verbatim"}}}';
+  const { stdout } = await run(["doctor"], {}, file);
+  assert.match(
+    stdout,
+    /^ {2}a +public, disabled +http:\/\/a\.example$[^]*^ {2}b +public +verbatim$/m,
+  );
 });
 
 /** @param file what `./sallyport.json` holds */

@@ -1,71 +1,28 @@
 /**
- * The config file: what MCP clients write works as it is, and what does not is said, all of it.
+ * The config file as a whole: its form, its names, its variables, and that what is wrong is said,
+ * all of it.
  *
  * @module
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { parseConfigFile } from "../../src/config/file.ts";
-
-const ENV: Readonly<Record<string, string>> = {
-  TOKEN: "hidden-token",
-  HOST_NAME: "tools.example.com",
-  EMPTY: "",
-};
-
-Deno.test("an entry with a url becomes an upstream server", () => {
-  const { upstreams } = read(entry({ url: "https://example.com/mcp?a=b" }, "My Server!"));
-  const { url, ...others } = upstreams[0]!;
-  assertEquals([url.href, others], ["https://example.com/mcp?a=b", {
-    name: "My Server!",
-    slug: "my-server",
-    title: undefined,
-    transport: "http",
-    headers: {},
-    visibility: "public",
-    team: undefined,
-    owner: undefined,
-    timeoutMs: undefined,
-  }]);
-});
+import { entry, only, problemsOf, read, readAll, server, URL_FIELD } from "./read_file.ts";
 
 Deno.test("comments, trailing commas and a byte order mark are fine", () => {
   const text = `\ufeff{ // a comment
     "mcpServers": { /* another */ "a": { "url": "http://127.0.0.1:1/mcp", }, },
   }`;
-  assertEquals(read(text).upstreams.map(({ slug }) => slug), ["a"]);
+  assertEquals(read(text).declarations.upstreams.map(({ slug }) => slug), ["a"]);
 });
 
-for (
-  const [type, transport] of [
-    [undefined, "http"],
-    ["http", "http"],
-    ["streamable-http", "http"],
-    ["streamableHttp", "http"],
-  ] as const
-) {
-  Deno.test(`the type ${type} is served as ${transport}`, () => {
-    assertEquals(only({ url: "http://a.example/mcp", type }).transport, transport);
-  });
-}
-
-Deno.test("title, visibility and timeout are taken over", () => {
-  const { title, visibility, team, timeoutMs } = only({
-    url: "http://a.example/mcp",
-    title: "A",
-    visibility: "team",
-    team: "red",
-    timeout: "90s",
-  });
-  assertEquals({ title, visibility, team, timeoutMs }, {
-    title: "A",
-    visibility: "team",
-    team: "red",
-    timeoutMs: 90_000,
-  });
+Deno.test("servers stand in the order of the file", () => {
+  const mcpServers = { zebra: URL_FIELD, ape: { command: "x" }, mole: URL_FIELD };
+  const { upstreams } = read(JSON.stringify({ mcpServers })).declarations;
+  assertEquals(upstreams.map(({ slug }) => slug), ["zebra", "ape", "mole"]);
 });
 
-Deno.test("a timeout may be a number of seconds", () => {
-  assertEquals(only({ url: "http://a.example/mcp", timeout: 90 }).timeoutMs, 90_000);
+Deno.test("a file without servers declares none", () => {
+  assertEquals(read("{}").declarations, { upstreams: [], servers: [] });
 });
 
 Deno.test("${NAME} in a url takes the variable", () => {
@@ -73,92 +30,91 @@ Deno.test("${NAME} in a url takes the variable", () => {
 });
 
 Deno.test("${NAME} in a header takes the variable", () => {
-  const { headers } = only({
-    url: "http://a.example/mcp",
-    headers: { Authorization: "Bearer ${TOKEN}" },
-  });
+  const { headers } = only({ ...URL_FIELD, headers: { Authorization: "Bearer ${TOKEN}" } });
   assertEquals(headers, { Authorization: "Bearer hidden-token" });
 });
 
 Deno.test("a variable that is empty is there", () => {
-  assertEquals(only({ url: "http://a.example/mcp", headers: { A: "x${EMPTY}y" } }).headers.A, "xy");
+  assertEquals(only({ ...URL_FIELD, headers: { A: "x${EMPTY}y" } }).headers.A, "xy");
 });
 
 Deno.test("a value of a variable is not searched for further variables", () => {
-  const text = entry({ url: "http://a.example/mcp", headers: { A: "${NESTED}" } });
-  const { upstreams } = read(text, { NESTED: "${TOKEN}" });
-  assertEquals(upstreams[0]!.headers.A, "${TOKEN}");
+  const { headers } = only({ ...URL_FIELD, headers: { A: "${NESTED}" } }, { NESTED: "${TOKEN}" });
+  assertEquals(headers.A, "${TOKEN}");
 });
 
 Deno.test("the variables that are referred to are listed once each", () => {
   const text = JSON.stringify({
     mcpServers: {
       a: { url: "http://${HOST_NAME}/mcp", headers: { A: "${TOKEN}${TOKEN}" } },
-      b: { url: "http://${HOST_NAME}/mcp" },
+      b: { command: "x", args: ["${HOST_NAME}"], env: { A: "${EMPTY}" } },
     },
   });
-  assertEquals([...read(text).variables].sort(), ["HOST_NAME", "TOKEN"]);
+  assertEquals([...read(text).variables].sort(), ["EMPTY", "HOST_NAME", "TOKEN"]);
 });
 
 Deno.test("a missing variable is named with its place", () => {
-  const text = entry({ url: "http://a.example/mcp", headers: { Authorization: "${NOPE}" } });
-  assertEquals(problemsOf(text), [
+  assertEquals(problemsOf(entry({ ...URL_FIELD, headers: { Authorization: "${NOPE}" } })), [
     "mcpServers.a.headers.Authorization: the environment has no NOPE",
   ]);
 });
 
-Deno.test("a missing variable of a disabled entry is no problem", () => {
-  assertEquals(problemsOf(entry({ url: "http://${NOPE}/mcp", disabled: true })), []);
+Deno.test("a variable that may not be read is a problem that says why", () => {
+  const problems: string[] = [];
+  const lookup = () => {
+    throw new Error("not for you");
+  };
+  parseConfigFile(entry({ command: "x", args: ["${TOKEN}"] }), lookup, problems);
+  assertEquals(problems, ["mcpServers.a.args.0: not for you"]);
 });
+
+for (
+  const fields of [
+    { url: "http://${NOPE}/mcp" },
+    { url: "${NOPE}" },
+    { ...URL_FIELD, headers: { A: "${NOPE}" } },
+    { ...URL_FIELD, auth: { type: "bearer", token: "${NOPE}" } },
+    { ...URL_FIELD, auth: { type: "header", name: "${NOPE}", value: "${NOPE}" } },
+    { command: "${NOPE}", args: ["${NOPE}"], env: { A: "${NOPE}" }, cwd: "${NOPE}" },
+  ]
+) {
+  Deno.test(`a disabled entry may lack its variables: ${JSON.stringify(fields)}`, () => {
+    assertEquals(problemsOf(entry({ ...fields, disabled: true })), []);
+  });
+}
 
 Deno.test("the variables of a disabled entry are not asked for", () => {
   assertEquals(read(entry({ url: "http://${TOKEN}/mcp", disabled: true })).variables, []);
 });
 
-Deno.test("a disabled entry is not served", () => {
-  assertEquals(read(entry({ url: "http://a.example/mcp", disabled: true })).upstreams, []);
+Deno.test("a disabled entry holds no value of a variable", () => {
+  const { declarations } = read(
+    entry({ url: "http://${HOST_NAME}/", headers: { A: "${TOKEN}" }, disabled: true }),
+  );
+  assertEquals(/hidden|tools\.example/.test(JSON.stringify(declarations)), false);
 });
 
-Deno.test("a stdio entry is skipped, and noted", () => {
-  const { upstreams, notes } = read(entry({ command: "npx", args: ["-y"], env: { A: "b" } }));
-  assertEquals([upstreams, notes], [[], [
-    "mcpServers.a is a stdio server: not served yet, skipped",
-  ]]);
+Deno.test("what is wrong with a disabled entry besides its variables is said", () => {
+  assertEquals(problemsOf(entry({ url: "nope", disabled: true })), [
+    "mcpServers.a.url: must be an http or https URL",
+  ]);
 });
 
-for (const type of ["sse", "SSE"]) {
-  Deno.test(`an entry of the type ${type} is skipped, and noted`, () => {
-    const { upstreams, notes } = read(entry({ url: "http://a.example/sse", type }));
-    assertEquals([upstreams, notes], [[], [
-      "mcpServers.a is a server of the 2024-11-05 transport: not served yet, skipped",
+for (const form of ["${env:TOKEN}", "${TOKEN:-hidden}", "${}", "${1A}", "${TOKEN"]) {
+  Deno.test(`${form} is no variable: it is left as it stands, and noted without being shown`, () => {
+    const { notes, declarations } = read(entry({ command: "x", args: [form] }));
+    const [declaration] = declarations.upstreams;
+    assertEquals([declaration?.transport === "stdio" && declaration.args, notes], [[form], [
+      'mcpServers.a.args.0 holds a "${" that is not ${NAME}: taken as it stands',
     ]]);
   });
 }
-
-Deno.test("unknown fields are noted, not refused", () => {
-  const { notes } = read(entry({ url: "http://a.example/mcp", autoApprove: [] }));
-  assertEquals(notes, ["mcpServers.a.autoApprove is not known and was skipped"]);
-});
 
 Deno.test("unknown members of the file are noted, not refused", () => {
   assertEquals(read('{"inputs":[],"$schema":"a"}').notes, [
     '"inputs" is not known and was skipped',
   ]);
 });
-
-for (const field of ["args", "env", "expose", "passthroughHeaders"]) {
-  Deno.test(`the field ${field} is known`, () => {
-    assertEquals(read(entry({ url: "http://a.example/mcp", [field]: [] })).notes, []);
-  });
-}
-
-for (const foreign of [{ url: "http://a.example" }, { command: "npx" }]) {
-  Deno.test(`"servers" with a ${Object.keys(foreign)} is refused with the hint to rename it`, () => {
-    assertEquals(problemsOf(JSON.stringify({ servers: { a: foreign } })), [
-      'servers.a: has a command or url; rename "servers" to "mcpServers"',
-    ]);
-  });
-}
 
 Deno.test("settings are given as they would stand in the environment", () => {
   const { settings } = read('{"settings":{"A":"x","B":5,"C":true,"D":["a","b"]}}');
@@ -172,87 +128,56 @@ for (
     ["", "the file is not JSON: ValueExpected at line 1, column 1"],
     ["[]", "the file must hold an object"],
     ['{"mcpServers":[]}', "mcpServers: must be an object"],
+    ['{"servers":[]}', "servers: must be an object"],
+    ['{"servers":null}', "servers: must be an object"],
     ['{"settings":"a"}', "settings: must be an object"],
-    [entry({}), 'mcpServers.a: needs a "url" (or a "command")'],
-    [entry({ url: "a.example" }), "mcpServers.a.url: must be an http or https URL"],
-    [entry({ url: "ftp://a.example" }), "mcpServers.a.url: must be an http or https URL"],
-    [
-      entry({ url: "http://u:hidden@a.example" }),
-      'mcpServers.a.url: must not hold credentials or a fragment; use "headers"',
-    ],
-    [
-      entry({ url: "http://a.example", type: "ws" }),
-      'mcpServers.a.type: must be http, sse, or absent with a command; got "ws"',
-    ],
-    [
-      entry({ url: "http://a.example", type: "constructor" }),
-      'mcpServers.a.type: must be http, sse, or absent with a command; got "constructor"',
-    ],
-    [
-      entry({ url: "http://a.example", visibility: "team" }),
-      'mcpServers.a.team: needed with "team"',
-    ],
-    [
-      entry({ url: "http://a.example", visibility: "private" }),
-      'mcpServers.a.owner: needed with "private"',
-    ],
-    [
-      entry({ url: "http://a.example", timeout: "soon" }),
-      'mcpServers.a.timeout: must be a duration such as "30s" or "5m"',
-    ],
-    [
-      entry({ url: "http://a.example", headers: { "A B": "c" } }),
-      "mcpServers.a.headers.A B: the header cannot be set here",
-    ],
-    [
-      entry({ url: "http://a.example", headers: { Host: "b" } }),
-      "mcpServers.a.headers.Host: the header cannot be set here",
-    ],
-    [
-      entry({ url: "http://a.example", headers: { A: "b\r\nC: d" } }),
-      "mcpServers.a.headers.A: must be printable ASCII",
-    ],
-    [
-      entry({ url: "http://a.example" }, "!!!"),
-      "mcpServers.!!!: the name needs letters or digits, at most 128",
-    ],
   ] as const
 ) {
-  Deno.test(`"${problem}"`, () => assertEquals(problemsOf(text), [problem]));
-}
-
-for (
-  const wrong of [
-    { url: 1 },
-    { url: "http://a.example", headers: { A: 1 } },
-    { url: "http://a.example", visibility: "secret" },
-    { url: "http://a.example", disabled: "no" },
-    "http://a.example",
-    null,
-  ]
-) {
-  Deno.test(`${JSON.stringify(wrong)} is a problem with its path`, () => {
-    const found = problemsOf(JSON.stringify({ mcpServers: { a: wrong } }));
-    assertEquals(found.map((problem) => problem.startsWith("mcpServers.a")), [true]);
+  Deno.test(`"${problem}" is what ${JSON.stringify(text)} gets`, () => {
+    assertEquals(problemsOf(text), [problem]);
   });
 }
 
-Deno.test("two names with one slug are a problem that names both", () => {
-  const url = "http://a.example/mcp";
-  assertEquals(
-    problemsOf(JSON.stringify({ mcpServers: { "My Tools": { url }, "my-tools": { url } } })),
-    [
-      'mcpServers.my-tools: has the same URL name as "My Tools" (my-tools)',
-    ],
-  );
+Deno.test("a file that would exhaust its reader is a problem, not a crash", () => {
+  const depth = 200_000;
+  const text = `{"settings":{"A":${"[".repeat(depth)}${"]".repeat(depth)}}}`;
+  assertEquals(problemsOf(text), ["the file is nested too deeply"]);
 });
 
-Deno.test("a header value is not broken in two by a variable", () => {
-  const text = entry({ url: "http://a.example/mcp", headers: { A: "${EVIL}" } });
-  const problems: string[] = [];
-  parseConfigFile(text, () => "a\r\nB: c", problems);
-  assertEquals(problems, ["mcpServers.a.headers.A: must be printable ASCII"]);
+Deno.test("names that objects have by nature are names like others", () => {
+  const text = '{"mcpServers":{"constructor":{"url":"http://a.example/"}}}';
+  assertEquals(read(text).declarations.upstreams.map(({ slug }) => slug), ["constructor"]);
 });
+
+for (
+  const [servers, problem] of [
+    [
+      { mcpServers: { "My Tools": URL_FIELD, "my-tools": URL_FIELD } },
+      'mcpServers.my-tools: has the same URL name as "mcpServers.My Tools" (my-tools)',
+    ],
+    [
+      { servers: { "My Tools": {}, "my-tools": {} } },
+      'servers.my-tools: has the same URL name as "servers.My Tools" (my-tools)',
+    ],
+    [
+      { servers: { Ops: {} }, mcpServers: { ops: URL_FIELD } },
+      'servers.Ops: has the same URL name as "mcpServers.ops" (ops)',
+    ],
+    [
+      { mcpServers: { a: { ...URL_FIELD, disabled: true }, A: URL_FIELD } },
+      'mcpServers.A: has the same URL name as "mcpServers.a" (a)',
+    ],
+  ] as const
+) {
+  Deno.test(`"${problem}"`, () => assertEquals(problemsOf(JSON.stringify(servers)), [problem]));
+}
+
+for (const text of [entry(URL_FIELD, "!!!"), entry(URL_FIELD, "a".repeat(129)), server({}, "…")]) {
+  Deno.test(`${text.slice(0, 40)} has a name that no URL can have`, () => {
+    const [problem] = problemsOf(text);
+    assertEquals(/: the name needs letters or digits, at most 128$/.test(problem!), true);
+  });
+}
 
 Deno.test("all problems of the file are found at once", () => {
   const text = JSON.stringify({
@@ -260,53 +185,56 @@ Deno.test("all problems of the file are found at once", () => {
       a: { url: "nope", type: "ws", visibility: "team", timeout: "soon" },
       b: {},
       c: { url: "http://${NOPE}/" },
+      d: { command: "x", args: ["${NOPE}"], env: { "": "x" }, passthroughHeaders: [] },
+      e: { ...URL_FIELD, auth: { type: "bearer", token: "" }, passthroughHeaders: ["cookie"] },
     },
-    servers: { d: { command: "npx" } },
+    servers: {
+      f: { command: "npx" },
+      g: { naming: "short", visibility: "team" },
+      h: { visibility: "private" },
+    },
   });
   const places = problemsOf(text).map((problem) => problem.split(":")[0]).sort();
-  assertEquals([...new Set(places)], [
+  assertEquals(places, [
     "mcpServers.a.team",
     "mcpServers.a.timeout",
     "mcpServers.a.type",
     "mcpServers.a.url",
     "mcpServers.b",
     "mcpServers.c.url",
-    "servers.d",
+    "mcpServers.d.args.0",
+    "mcpServers.d.env.",
+    "mcpServers.e.auth.token",
+    "mcpServers.e.passthroughHeaders",
+    "servers.f",
+    "servers.g.naming",
+    "servers.h.owner",
   ]);
 });
 
-Deno.test("no problem shows the value of a variable", () => {
+Deno.test("no problem and no note shows the value of a variable", () => {
   const text = JSON.stringify({
     mcpServers: {
       a: { url: "${TOKEN}" },
       b: { url: "http://${TOKEN}:x/" },
-      c: { url: "http://a.example", headers: { "A B": "${TOKEN}", C: "${TOKEN}\n" } },
+      c: { ...URL_FIELD, headers: { "A B": "${TOKEN}", C: "${TOKEN}\n" } },
+      d: { ...URL_FIELD, auth: { type: "bearer", token: "${TOKEN} x" } },
+      e: { ...URL_FIELD, auth: { type: "basic", username: "${TOKEN}:", password: "${TOKEN}\n" } },
+      f: { ...URL_FIELD, auth: { type: "header", name: "${TOKEN} ", value: "${TOKEN}\n" } },
+      g: {
+        ...URL_FIELD,
+        auth: {
+          type: "oauth_client_credentials",
+          tokenUrl: "${TOKEN}",
+          clientId: "${TOKEN}\n",
+          clientSecret: "${TOKEN}\n",
+          scope: "${TOKEN}\n",
+          resource: "${TOKEN}",
+        },
+      },
+      h: { command: "${TOKEN}\0", args: ["${TOKEN}\0"], env: { A: "${TOKEN}\0" } },
     },
   });
   const { notes, problems } = readAll(text);
   assertEquals(JSON.stringify([notes, problems]).includes("hidden"), false);
 });
-
-function entry(fields: Readonly<Record<string, unknown>>, name = "a"): string {
-  return JSON.stringify({ mcpServers: { [name]: fields } });
-}
-
-function readAll(text: string, env: Readonly<Record<string, string>> = ENV) {
-  const problems: string[] = [];
-  return { ...parseConfigFile(text, (name) => env[name], problems), problems };
-}
-
-/** For a file without problems. */
-function read(text: string, env?: Readonly<Record<string, string>>) {
-  const { problems, ...file } = readAll(text, env);
-  assertEquals(problems, []);
-  return file;
-}
-
-function problemsOf(text: string): string[] {
-  return readAll(text).problems;
-}
-
-function only(fields: Readonly<Record<string, unknown>>) {
-  return read(entry(fields)).upstreams[0]!;
-}

@@ -6,6 +6,7 @@
 import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { ENTRIES } from "../../src/config/entries.ts";
 import { ConfigError, type ConfigSources, loadConfig } from "../../src/config/load.ts";
+import { LIMITS } from "../../src/domain/limits.ts";
 
 interface Given {
   readonly flags?: Readonly<Record<string, string>>;
@@ -100,6 +101,23 @@ Deno.test("a file that cannot be read is a problem that names it", () => {
   ]);
 });
 
+Deno.test("a file over the bound is a problem that says which", () => {
+  const files = { "a.json": " ".repeat(LIMITS.configFileBytes + 1) };
+  assertEquals(problemsOf({ configPath: "a.json", files }), [
+    `Config file "a.json": is larger than ${LIMITS.configFileBytes} bytes`,
+  ]);
+});
+
+Deno.test("the text of the file is kept, for a reload to compare with", () => {
+  assertEquals(load({ file: { settings: {} } }).configText, '{"settings":{}}');
+});
+
+Deno.test("what the file declares is in the configuration", () => {
+  const file = { mcpServers: { a: { command: "x" } }, servers: { b: {} } };
+  const { upstreams, servers } = load({ file }).declarations;
+  assertEquals([...upstreams, ...servers].map(({ slug }) => slug), ["a", "b"]);
+});
+
 Deno.test("problems of the file name it", () => {
   assertEquals(problemsOf({ file: { mcpServers: { a: {} } } }), [
     'Config file "./sallyport.json": mcpServers.a: needs a "url" (or a "command")',
@@ -108,8 +126,12 @@ Deno.test("problems of the file name it", () => {
 
 Deno.test("the variables of the file come from the environment", () => {
   const file = { mcpServers: { a: { url: "http://${NAME}/mcp" } } };
-  const { upstreams, variables } = load({ file, env: { NAME: "a.example" } });
-  assertEquals([upstreams[0]!.url.host, variables], ["a.example", ["NAME"]]);
+  const { declarations, variables } = load({ file, env: { NAME: "a.example" } });
+  const [server] = declarations.upstreams;
+  assertEquals([server?.transport === "http" && server.url.host, variables], [
+    "a.example",
+    ["NAME"],
+  ]);
 });
 
 for (const [env, value] of wrongValues()) {
