@@ -7,9 +7,10 @@
  * @module
  * @see MCP 2026-07-28, Base Protocol, "Version negotiation"
  */
+import type { GatewayError } from "../domain/errors.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { McpClient } from "../upstream/mcp_client.ts";
+import type { UpstreamClient } from "../upstream/client.ts";
 import { type UpstreamReply, UpstreamStatusError } from "../upstream/reply.ts";
 import { isObject, METHOD_NOT_FOUND } from "./message.ts";
 import { isStateless, type Revision, STATELESS_REVISIONS } from "./revisions/revision.ts";
@@ -20,8 +21,12 @@ export type Era = "stateless" | "session";
 export interface EraProbe {
   /** What is known without asking; `undefined` when that is nothing. */
   readonly knownEraOf: (server: UpstreamServer) => Era | undefined;
-  /** @throws as `McpClient.send` when the server gives no evidence */
-  readonly eraOf: (server: UpstreamServer) => Promise<Era>;
+  /**
+   * @param isOwn whether the gateway asks for itself: others do not wait for its attempts at a
+   *   server that is away
+   * @throws as `UpstreamClient.send` when the server gives no evidence
+   */
+  readonly eraOf: (server: UpstreamServer, isOwn?: boolean) => Promise<Era>;
   /** What was assumed has failed: the next `eraOf` asks again. */
   readonly forget: (server: UpstreamServer) => void;
 }
@@ -35,7 +40,12 @@ export interface EraProbeOptions {
 const SESSION_VERDICT_MS = 10_000;
 
 export function createEraProbe(
-  deps: { readonly client: McpClient; readonly clock: Clock },
+  deps: {
+    readonly client: UpstreamClient;
+    /** See `GuardedClient`. */
+    readonly refusalOf: (server: UpstreamServer) => GatewayError | undefined;
+    readonly clock: Clock;
+  },
   options: EraProbeOptions,
 ): EraProbe {
   const verdicts = new WeakMap<UpstreamServer, { era: Era; untilMs: number }>();
@@ -46,6 +56,7 @@ export function createEraProbe(
     const reply = await deps.client.send(server, {
       body: new TextEncoder().encode(JSON.stringify(discoverRequest(revision, options.version))),
       headers: `MCP-Protocol-Version: ${revision}\r\nMcp-Method: server/discover\r\n`,
+      caller: "",
       idempotent: true,
       firstMs: options.firstMs,
       silenceMs: options.firstMs,
@@ -73,9 +84,11 @@ export function createEraProbe(
 
   return {
     knownEraOf,
-    eraOf(server) {
+    eraOf(server, isOwn = false) {
       const known = knownEraOf(server);
       if (known !== undefined) return Promise.resolve(known);
+      const refusal = isOwn ? undefined : deps.refusalOf(server);
+      if (refusal !== undefined) return Promise.reject(refusal);
       let running = probing.get(server);
       if (running === undefined) {
         running = probe(server).finally(() => probing.delete(server));

@@ -54,7 +54,7 @@ export function isIdempotent(method: string): boolean {
  */
 export function explained(error: unknown, isSafe: boolean): unknown {
   if (error instanceof ConnectionLost) {
-    const text = "The connection to the upstream server was lost";
+    const text = error.message;
     return isSafe
       ? new GatewayError("upstream_unavailable", text)
       : new GatewayError("outcome_unknown", `${text} before it answered: ${UNKNOWN}`);

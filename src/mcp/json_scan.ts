@@ -97,12 +97,15 @@ export interface Span {
   readonly end: number;
 }
 
-/** The elements of an array that `scanJson` has accepted as the outermost value. */
-export function elementsOf(bytes: Uint8Array): readonly Span[] {
+/**
+ * The elements of an array inside bytes that `scanJson` has accepted, or of the outermost one.
+ * @param max how many of them are looked for
+ */
+export function elementsOf(bytes: Uint8Array, arrayStart = 0, max = Infinity): readonly Span[] {
   const state = stateOf(bytes, UNBOUNDED);
   const elements: Span[] = [];
-  let at = skipSpace(state, skipSpace(state, 0) + 1);
-  while (bytes[at] !== CLOSE_BRACKET) {
+  let at = skipSpace(state, skipSpace(state, arrayStart) + 1);
+  while (bytes[at] !== CLOSE_BRACKET && elements.length < max) {
     const start = at;
     const end = skipValue(state, start, 1);
     elements.push({ start, end });

@@ -52,6 +52,11 @@ const BOUNDS = {
   uniqueNames: true,
 } as const;
 
+/** A message of the gateway's own, which may be text, as what travels. */
+export function bytesOf(message: string | Uint8Array): Uint8Array {
+  return typeof message === "string" ? encoder.encode(message) : message;
+}
+
 /** Several messages in one body: 2025-03-26 only. */
 export interface Batch {
   readonly kind: "batch";

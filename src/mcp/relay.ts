@@ -51,13 +51,16 @@ export interface Inbound {
   readonly hasLineBreaks: boolean;
 }
 
-/** Prepares a request for an upstream server. */
-export function outbound(message: ClientMessage, upstreamId: number): Outbound {
+/**
+ * Prepares a request for an upstream server.
+ * @param other an edit besides those of id and token
+ */
+export function outbound(message: ClientMessage, upstreamId: number, other?: Edit): Outbound {
   const upstream = encoder.encode(String(upstreamId));
   const id = at(findMember(message.bytes, message.members, ID)!, upstream);
   const token = progressTokenOf(message);
   return {
-    body: edited(message.bytes, inOrder(id, token && at(token, upstream))),
+    body: edited(message.bytes, inOrder(id, token && at(token, upstream), other)),
     ids: {
       upstream,
       client: message.id,
@@ -184,9 +187,9 @@ function hasProgressToken(meta: unknown): boolean {
   return typeof token === "string" || Number.isInteger(token);
 }
 
-function inOrder(edit: Edit, other: Edit | undefined): readonly Edit[] {
-  if (other === undefined) return [edit];
-  return edit.start < other.start ? [edit, other] : [other, edit];
+function inOrder(...edits: readonly (Edit | undefined)[]): readonly Edit[] {
+  const some = edits.filter((edit) => edit !== undefined);
+  return some.length === 1 ? some : some.sort((a, b) => a.start - b.start);
 }
 
 function at(member: Member, value: Uint8Array): Edit {

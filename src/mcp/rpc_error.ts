@@ -14,6 +14,7 @@ interface RpcFailure {
 
 const RPC_FAILURE = {
   invalid_request: { code: -32600, retryable: false },
+  invalid_params: { code: -32602, retryable: false },
   unauthenticated: { code: -31005, retryable: false },
   forbidden: { code: -31005, retryable: false },
   not_found: { code: -32600, retryable: false },
@@ -24,6 +25,9 @@ const RPC_FAILURE = {
   uri_too_long: { code: -32600, retryable: false },
   unsupported_media_type: { code: -32600, retryable: false },
   conflict: { code: -32600, retryable: true },
+  declared: { code: -32600, retryable: false },
+  discovered: { code: -32600, retryable: false },
+  precondition_failed: { code: -32600, retryable: false },
   headers_too_large: { code: -32600, retryable: false },
   rate_limited: { code: -31006, retryable: true },
   unavailable: { code: -31001, retryable: true },
@@ -33,6 +37,7 @@ const RPC_FAILURE = {
   upstream_protocol: { code: -31003, retryable: false },
   outcome_unknown: { code: -31004, retryable: false },
   refused: { code: -31005, retryable: false },
+  egress_denied: { code: -31005, retryable: false },
 } as const satisfies Record<ErrorCode, RpcFailure>;
 
 const encoder = new TextEncoder();
@@ -69,6 +74,11 @@ export function failureResponse(
     isError: true,
     _meta: { "dev.sallyport/failure": { code, ...(data as object) } },
   });
+}
+
+/** A result of the gateway's own. */
+export function resultResponse(id: Uint8Array, result: unknown): Uint8Array<ArrayBuffer> {
+  return response(id, "result", result);
 }
 
 function errorObject(

@@ -11,11 +11,12 @@ import type { NewEvent } from "../../events/store.ts";
 import { DialError } from "../../platform/dial.ts";
 import type { Bagged } from "../../platform/bag.ts";
 import { Draining, endedWithoutAnswer, explained, isIdempotent } from "../failure.ts";
-import type { ClientMessage, JsonObject } from "../message.ts";
+import type { JsonObject } from "../message.ts";
+import type { RecordCall } from "../stateless_calls.ts";
 import { errorResponse, failureResponse } from "../rpc_error.ts";
 import { broken } from "../upstream_message.ts";
 import type { Arrival, Exchange } from "./exchange.ts";
-import { type CallIds, type SessionInbound, sessionInbound } from "./inbound.ts";
+import { type CallIds, type InboundEdits, type SessionInbound, sessionInbound } from "./inbound.ts";
 import type { Outlet, Said } from "./outlet.ts";
 import type { Questions } from "./questions.ts";
 import { type RunningCall, type Session, SessionNotFound, type UpstreamState } from "./session.ts";
@@ -28,13 +29,17 @@ export interface CallOf {
   readonly correlationId: string;
   /** Whether the client can be asked something. */
   readonly canAsk: boolean;
+  /** See `UpstreamRequest`. */
+  readonly clientHeaders?: ReadonlyMap<string, string> | undefined;
+  /** What is different for the client of a view, where its session does not say so. */
+  readonly edits?: InboundEdits | undefined;
 }
 
 export interface CallRun extends CallOf, Bagged {
   readonly ids: CallIds;
   /** Empty for a call that another process began. */
   readonly method: string;
-  readonly message: ClientMessage | undefined;
+  readonly params: JsonObject | undefined;
   readonly running: RunningCall;
   readonly exchange: Exchange;
 }
@@ -44,6 +49,11 @@ export interface CallRunDeps {
   readonly questions: Questions;
   /** The client is about to subscribe: what it will be told must not be missed. */
   readonly subscribing: (session: Session, server: UpstreamServer) => Promise<void>;
+  /** What is different in a view. */
+  readonly editsOf: (session: Session, server: UpstreamServer) => InboundEdits | undefined;
+  readonly now: () => number;
+  /** Counts a request to a server; see `Stats`. */
+  readonly record: RecordCall;
   readonly failed: (call: CallOf, method: string, error: unknown) => void;
 }
 
@@ -53,6 +63,8 @@ export interface CallRunDeps {
  */
 export async function followCall(deps: CallRunDeps, one: CallRun, done: () => void): Promise<void> {
   const { session, running } = one;
+  const startedMs = deps.now();
+  let isFailed = false;
   try {
     if (one.method === "resources/subscribe") await deps.subscribing(session, one.server);
     for (;;) {
@@ -61,6 +73,7 @@ export async function followCall(deps: CallRunDeps, one: CallRun, done: () => vo
       if (await take(deps, one, arrival)) break;
     }
   } catch (error) {
+    isFailed = !running.isCancelled;
     await fail(deps, one, error).catch((cause) => {
       // What became of it cannot be kept: the client is sent away, and told when it comes back.
       one.outlet.giveUp();
@@ -70,6 +83,7 @@ export async function followCall(deps: CallRunDeps, one: CallRun, done: () => vo
     one.exchange.close();
     for (const timer of running.asks?.values() ?? []) timer.cancel();
     session.calls.remove(running);
+    deps.record(one.method, one.server.id, deps.now() - startedMs, isFailed);
     done();
   }
 }
@@ -103,10 +117,11 @@ function sorted(deps: CallRunDeps, one: CallRun, arrival: Arrival) {
   const { session, server, running, ids } = one;
   const events: NewEvent[] = [];
   const asking = { session, server, at: running };
+  const edits = one.edits ?? deps.editsOf(session, server);
   for (const bytes of arrival.messages) {
     let inbound: SessionInbound | undefined;
     try {
-      inbound = sessionInbound(bytes, ids, { ...arrival, server: server.slug });
+      inbound = sessionInbound(bytes, ids, { ...arrival, server: server.slug, edits });
     } catch (failure) {
       // What was said before it is passed on.
       return { events, answer: undefined, failure };
@@ -121,7 +136,7 @@ function sorted(deps: CallRunDeps, one: CallRun, arrival: Arrival) {
     }
     events.push({ message: inbound.message, isResponse: inbound.kind === "answer" });
     if (inbound.question !== undefined) deps.questions.open(asking, inbound.question);
-    if (inbound.withdrawn !== undefined) deps.questions.close(session, inbound.withdrawn);
+    if (inbound.withdrawn !== undefined) deps.questions.close(session, server, inbound.withdrawn);
     if (inbound.kind === "answer") return { events, answer: inbound, failure: undefined };
   }
   return { events, answer: undefined, failure: undefined };
@@ -130,11 +145,11 @@ function sorted(deps: CallRunDeps, one: CallRun, arrival: Arrival) {
 /** What has to be said again to a new upstream session. */
 async function remember(
   { upstream }: CallRunDeps,
-  { session, server, message }: CallRun,
+  { session, server, method, params = {} }: CallRun,
 ): Promise<void> {
-  const change = message && CHANGES.get(message.method);
+  const change = CHANGES.get(method);
   if (change === undefined) return;
-  await upstream.update(session, server, (state) => change(state, message?.params ?? {}));
+  await upstream.update(session, server, (state) => change(state, params));
 }
 
 async function fail(deps: CallRunDeps, one: CallRun, error: unknown): Promise<void> {

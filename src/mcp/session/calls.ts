@@ -11,7 +11,7 @@ import type { StreamId } from "../../events/store.ts";
 import { createBag } from "../../platform/bag.ts";
 import type { Timers } from "../../platform/timers.ts";
 import { Draining, isIdempotent, SLOW_TO_START } from "../failure.ts";
-import { type ClientMessage, InvalidMessage } from "../message.ts";
+import { type ClientMessage, InvalidMessage, type JsonObject } from "../message.ts";
 import { type CallOf, type CallRun, type CallRunDeps, followCall } from "./call_run.ts";
 import { createExchange, type ExchangeStart } from "./exchange.ts";
 import type { CallIds } from "./inbound.ts";
@@ -25,6 +25,8 @@ export interface Prepared {
   readonly key: string;
   readonly ids: CallIds;
   readonly body: Uint8Array;
+  /** As the upstream server gets them. */
+  readonly params?: JsonObject | undefined;
 }
 
 /** Where an upstream server's stream can be resumed. */
@@ -48,6 +50,8 @@ export interface SessionCalls {
     server: UpstreamServer,
     message: ClientMessage,
   ) => Uint8Array | undefined;
+  /** The server of the call with this key; `undefined` when it does not run. */
+  readonly serverOf: (session: Session, key: string) => UpstreamServer | undefined;
   /** Whether a call is still running whose messages go onto this stream. */
   readonly isRunning: (stream: StreamId) => boolean;
   /** Says of the streams of all calls that they are in use. */
@@ -58,7 +62,6 @@ export interface SessionCalls {
 
 export interface SessionCallsDeps extends CallRunDeps {
   readonly timers: Timers;
-  readonly now: () => number;
 }
 
 export interface SessionCallsOptions {
@@ -86,27 +89,34 @@ export function createSessionCalls(
   const all = createBag<CallRun>();
 
   function start(call: CallOf, message: ClientMessage, as = asItIs(message)): void {
-    begin(call, as.key, as.ids, message, as);
+    begin(
+      call,
+      as.key,
+      as.ids,
+      { method: message.method, params: as.params ?? message.params },
+      as,
+    );
   }
 
   function resume(call: CallOf, id: string, from: EventPlace): void {
     const client = encoder.encode(id);
     const ids = { client, upstream: upstreamIdOf(client) };
-    begin(call, idKey(client), ids, undefined, from);
+    begin(call, idKey(client), ids, { method: "", params: undefined }, from);
   }
 
   function begin(
     call: CallOf,
     key: string,
     ids: CallIds,
-    message: ClientMessage | undefined,
+    request: Pick<CallRun, "method" | "params">,
     at: ExchangeStart,
   ): void {
     const { session, server } = call;
-    const method = message?.method ?? "";
+    const { method } = request;
     const running: RunningCall = {
       slot: -1,
       key,
+      server,
       abort: new AbortController(),
       isCancelled: false,
       asks: undefined,
@@ -123,9 +133,10 @@ export function createSessionCalls(
       messagesMax: portionOf(options.streamEventsMax),
       pausedAtMs: () => questions.pausedAtMs(session, running),
       primed: call.outlet.mark,
+      clientHeaders: call.clientHeaders,
       abort: running.abort,
     }, at);
-    const one: CallRun = { ...call, slot: -1, ids, method, message, running, exchange };
+    const one: CallRun = { ...call, ...request, slot: -1, ids, running, exchange };
     session.calls.add(running);
     all.add(one);
     followCall(deps, one, () => all.remove(one));
@@ -150,9 +161,10 @@ export function createSessionCalls(
     answered(session, server, message) {
       const question = questionOf(JSON.parse(decoder.decode(message.id)));
       if (question === undefined || !isOpenTo(question, session, server)) return undefined;
-      questions.close(session, question.id);
+      questions.close(session, server, question.id);
       return answerFor(message, question);
     },
+    serverOf: (session, key) => session.calls.find((call) => call.key === key)?.server,
     isRunning: (stream) => all.list().some(({ outlet }) => outlet.streamId() === stream),
     keepStreams() {
       for (const { outlet } of all.list()) outlet.keep();

@@ -35,6 +35,14 @@ export interface Entry {
   readonly fields: ReadonlyMap<string, Field>;
 }
 
+/** A live session as it is listed. */
+export interface Listed {
+  readonly key: SessionKey;
+  readonly base: Uint8Array;
+  /** Wall clock, about. */
+  readonly usedMs: number;
+}
+
 export interface SessionDirectory {
   /** False, and nothing is kept, when the owner has `ownerMax` live sessions already. */
   readonly create: (entry: NewEntry, ownerMax: number) => Promise<boolean>;
@@ -51,6 +59,8 @@ export interface SessionDirectory {
     generation: number,
     value: Uint8Array,
   ) => Promise<Field | undefined>;
+  /** Up to `max` live sessions by key, behind this one; empty begins. */
+  readonly page: (after: SessionKey, max: number) => Promise<readonly Listed[]>;
   /** The session is in use: it idles from now. */
   readonly touch: (key: SessionKey) => Promise<void>;
   /** Whether there was one. */

@@ -8,38 +8,24 @@
 import { missingPermission } from "../../domain/access.ts";
 import { GatewayError, ProtocolError } from "../../domain/errors.ts";
 import type { Principal } from "../../domain/principal.ts";
-import type { UpstreamServer } from "../../domain/server.ts";
 import { InsufficientScope } from "../dispatch.ts";
+import type { VerbatimEndpoint, ViewEndpoint } from "../endpoint.ts";
 import { explained } from "../failure.ts";
 import { type Batch, type ClientMessage, InvalidMessage } from "../message.ts";
 import { BATCH_REVISION } from "../revisions/revision.ts";
 import { errorResponse } from "../rpc_error.ts";
 import type { SessionCalls } from "./calls.ts";
-import { type Greeting, shakeHands } from "./handshake.ts";
+import type { Greeting } from "./handshake.ts";
 import type { Listening } from "./listening.ts";
-import { sendOneWay } from "./one_way.ts";
 import type { Outlet, Outlets, WholeAnswer } from "./outlet.ts";
 import type { Reader } from "./reader.ts";
 import type { SessionRegistry } from "./registry.ts";
-import { cancelledKey, idKey, notificationFor } from "./reverse.ts";
-import {
-  isOpenTo,
-  revisionOf,
-  type Session,
-  SessionNotFound,
-  takesEmptyEvents,
-} from "./session.ts";
+import { idKey } from "./reverse.ts";
+import { revisionOf, type Session, SessionNotFound, takesEmptyEvents } from "./session.ts";
 import type { Streams } from "./streams.ts";
-import type { UpstreamSessions } from "./upstream_sessions.ts";
+import type { Plan, Target, Visitor } from "./target.ts";
 
-/** A request on an endpoint: who sends it, and to which upstream server. */
-export interface Visitor {
-  readonly principal: Principal;
-  readonly server: UpstreamServer;
-  readonly correlationId: string;
-  /** The header `MCP-Protocol-Version`, of a revision that is known. */
-  readonly version: string | undefined;
-}
+export type { Visitor } from "./target.ts";
 
 /** Requests that were posted: their answers as one body, or a stream. */
 export interface Pending {
@@ -75,7 +61,7 @@ export interface SessionEndpoint {
    * @param isWhole whether answers must be a body of their own
    * @throws {SessionNotFound}
    * @throws {ProtocolError} for what this session or its revision does not allow
-   * @throws as `McpClient.send`, for a message that gets no answer
+   * @throws as `UpstreamClient.send`, for a message that gets no answer
    */
   readonly post: (
     visitor: Visitor,
@@ -96,7 +82,7 @@ export interface SessionEndpoint {
 
 export interface SessionEndpointDeps {
   readonly registry: SessionRegistry;
-  readonly upstream: UpstreamSessions;
+  readonly targets: Targets;
   readonly calls: SessionCalls;
   readonly outlets: Outlets;
   readonly streams: Streams;
@@ -105,26 +91,31 @@ export interface SessionEndpointDeps {
   readonly clearUp: (session: Session) => Promise<void>;
 }
 
-export function createSessionEndpoint(
-  deps: SessionEndpointDeps,
-  options: { readonly firstByteMs: number },
-): SessionEndpoint {
-  const { registry, upstream, calls } = deps;
+/** What serves each kind of endpoint. */
+export interface Targets {
+  readonly verbatim: Target<VerbatimEndpoint>;
+  readonly view: Target<ViewEndpoint>;
+}
+
+export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoint {
+  const { registry, targets, calls } = deps;
 
   async function initialize(
     visitor: Visitor,
     sessionId: string | undefined,
     message: ClientMessage,
   ): Promise<Greeting> {
-    const { principal, server, correlationId } = visitor;
-    mayUse(principal, message);
+    mayUse(visitor.principal, message);
     if (sessionId !== undefined && await isLive(registry, sessionId, visitor)) {
       throw new InvalidMessage("This session is initialized already", message.id);
     }
     try {
-      return await shakeHands({ registry, upstream }, principal, server, message);
+      const { endpoint } = visitor;
+      return endpoint.kind === "view"
+        ? await targets.view.initialize(visitor, endpoint, message)
+        : await targets.verbatim.initialize(visitor, endpoint, message);
     } catch (error) {
-      return ungreeted(error, message, correlationId);
+      return ungreeted(error, message, visitor.correlationId);
     }
   }
 
@@ -134,8 +125,8 @@ export function createSessionEndpoint(
     message: ClientMessage | Batch,
     isWhole: boolean,
   ): Promise<Posted> {
-    const { principal, server } = visitor;
-    const found = registry.find(needed(sessionId), principal, server.slug);
+    const { principal, endpoint } = visitor;
+    const found = registry.find(needed(sessionId), principal, endpoint.key);
     const session = found instanceof Promise ? await found : found;
     if (message.kind === "batch") return await postBatch(visitor, session, message, isWhole);
     mayUse(principal, message);
@@ -160,16 +151,17 @@ export function createSessionEndpoint(
     return requests.length === 0 ? ACCEPTED : pending(visitor, session, requests, isWhole, true);
   }
 
-  function oneWay({ server }: Visitor, session: Session, message: ClientMessage) {
-    if (message.method === "notifications/cancelled") {
-      calls.cancelled(session, cancelledKey(message) ?? "");
-    }
-    const body = message.kind === "response"
-      ? calls.answered(session, server, message)
-      : notificationBody(message, session, server);
-    // An answer that nobody waits for is taken, as servers do.
-    if (body === undefined) return Promise.resolve(undefined);
-    return sendOneWay(upstream, session, server, body, options.firstByteMs);
+  function oneWay({ endpoint }: Visitor, session: Session, message: ClientMessage) {
+    return endpoint.kind === "view"
+      ? targets.view.oneWay(endpoint, session, message)
+      : targets.verbatim.oneWay(endpoint, session, message);
+  }
+
+  function plan(visitor: Visitor, session: Session, message: ClientMessage): Plan {
+    const { endpoint } = visitor;
+    return endpoint.kind === "view"
+      ? targets.view.plan(visitor, endpoint, session, message)
+      : targets.verbatim.plan(visitor, endpoint, session, message);
   }
 
   function pending(
@@ -179,12 +171,25 @@ export function createSessionEndpoint(
     isWhole: boolean,
     isBatch: boolean,
   ): Pending {
-    const { server, correlationId, version } = visitor;
+    const { endpoint, correlationId, version, clientHeaders } = visitor;
     const canPrime = takesEmptyEvents(session, version);
     calls.refuseRunning(session, requests);
-    const outlet = deps.outlets.create(session, server, requests, { isWhole, canPrime });
-    const call = { session, server, outlet, correlationId, canAsk: true };
-    for (const request of requests) calls.start(call, request);
+    const plans = requests.map((request) => {
+      const make = () => plan(visitor, session, request);
+      return isBatch ? planOrRefusal(make, request, correlationId) : make();
+    });
+    const [first] = plans;
+    const slug = first?.kind === "upstream" ? first.server.slug : endpoint.key;
+    const outlet = deps.outlets.create(session, { slug }, requests, { isWhole, canPrime });
+    for (const [i, one] of plans.entries()) {
+      if (one.kind === "answer") {
+        say(outlet, requests[i]!, one.answer, correlationId);
+        continue;
+      }
+      const { server, prepared } = one;
+      const call = { session, server, outlet, correlationId, canAsk: true, clientHeaders };
+      calls.start(call, requests[i]!, prepared);
+    }
     return {
       kind: "pending",
       whole: outlet.whole,
@@ -196,23 +201,43 @@ export function createSessionEndpoint(
   return {
     initialize,
     post,
-    async listen({ principal, server, version, correlationId }, sessionId, lastEventId, cut) {
+    async listen({ principal, endpoint, version, correlationId }, sessionId, lastEventId, cut) {
       mayListen(principal);
-      const session = await registry.find(needed(sessionId), principal, server.slug);
+      const session = await registry.find(needed(sessionId), principal, endpoint.key);
+      session.viewer = principal;
       const canPrime = takesEmptyEvents(session, version);
-      return await deps.listening.open(session, server, {
-        lastEventId,
-        canPrime,
-        cut,
-        correlationId,
-      });
+      return await deps.listening.open(session, { lastEventId, canPrime, cut, correlationId });
     },
-    async end({ principal, server }, sessionId) {
-      const session = await registry.find(needed(sessionId), principal, server.slug);
+    async end({ principal, endpoint }, sessionId) {
+      const session = await registry.find(needed(sessionId), principal, endpoint.key);
       if (!await registry.end(session)) throw new SessionNotFound();
       await deps.clearUp(session);
     },
   };
+}
+
+/** One of several: when it is refused the others still have their answers. */
+function planOrRefusal(make: () => Plan, { id }: ClientMessage, correlationId: string): Plan {
+  try {
+    return make();
+  } catch (error) {
+    return { kind: "answer", answer: errorResponse(id, error, correlationId) };
+  }
+}
+
+/** The answer that is known here, as what the upstream server would have said. */
+function say(
+  outlet: Outlet,
+  { id }: ClientMessage,
+  answer: Uint8Array | Promise<Uint8Array>,
+  correlationId: string,
+): void {
+  const give = (message: Uint8Array) =>
+    outlet.say({ events: [{ message, isResponse: true }], status: 200, done: 1 });
+  const pending = answer instanceof Promise
+    ? answer.catch((error) => errorResponse(id, error, correlationId)).then(give)
+    : give(answer);
+  pending.catch(() => outlet.giveUp());
 }
 
 export const ACCEPTED = { kind: "accepted" } as const;
@@ -242,10 +267,10 @@ export function requestsOf(
 async function isLive(
   registry: SessionRegistry,
   id: string,
-  { principal, server }: Visitor,
+  { principal, endpoint }: Visitor,
 ): Promise<boolean> {
   try {
-    await registry.find(id, principal, server.slug);
+    await registry.find(id, principal, endpoint.key);
     return true;
   } catch (error) {
     if (error instanceof SessionNotFound) return false;
@@ -313,14 +338,4 @@ export function mayUse(principal: Principal, message: ClientMessage): void {
 function mayListen(principal: Principal): void {
   const missing = missingPermission(principal, "");
   if (missing !== undefined) throw new InsufficientScope(missing);
-}
-
-/** `undefined` for progress on a question that this server has not asked, or not in this session. */
-function notificationBody(
-  message: ClientMessage,
-  session: Session,
-  server: UpstreamServer,
-): Uint8Array | undefined {
-  const { question, body } = notificationFor(message);
-  return question === undefined || isOpenTo(question, session, server) ? body : undefined;
 }

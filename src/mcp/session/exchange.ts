@@ -37,7 +37,7 @@ export interface Arrival {
 export interface Exchange {
   /**
    * What comes next; `undefined` when the server has ended its reply and cannot be asked again.
-   * @throws as `McpClient.send`
+   * @throws as `UpstreamClient.send`
    */
   readonly next: () => Promise<Arrival | undefined>;
   /** The answer is known. */
@@ -56,6 +56,7 @@ export interface ExchangeRequest {
   readonly pausedAtMs: () => number;
   /** See `UpstreamRequest`. */
   readonly primed: (eventId: string) => void;
+  readonly clientHeaders?: ReadonlyMap<string, string> | undefined;
   readonly abort: AbortController;
 }
 
@@ -93,7 +94,7 @@ export function createExchange(
   let waitMs: number | undefined = "eventId" in start ? 0 : undefined;
 
   function send(body: Uint8Array | undefined): Promise<SessionReply> {
-    const { firstMs, silenceMs, idempotent, pausedAtMs, primed } = request;
+    const { firstMs, silenceMs, idempotent, pausedAtMs, primed, clientHeaders } = request;
     const totalMs = request.totalMs - (now() - startedMs);
     return sessions.send(session, server, {
       body,
@@ -103,6 +104,7 @@ export function createExchange(
       totalMs,
       pausedAtMs,
       primed,
+      clientHeaders,
       abort,
       eventId: body === undefined ? eventId : undefined,
     });

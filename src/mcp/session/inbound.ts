@@ -18,6 +18,7 @@ import {
   sortMembers,
   within,
 } from "../upstream_message.ts";
+import { type Renamed, withRenamedUris } from "../view/uris.ts";
 import { isIdText, toClient } from "./reverse.ts";
 
 export interface SessionInbound {
@@ -43,6 +44,14 @@ export interface CallIds {
   readonly shared?: { readonly progressToken: Uint8Array | undefined };
 }
 
+/** What is different for the client of a view. */
+export interface InboundEdits {
+  /** Set where URIs of the server have aliases. */
+  readonly renamed: Renamed | undefined;
+  /** Whether an update of this resource of the server's is for the client: some tell everybody. */
+  readonly isShown?: ((uri: string) => boolean) | undefined;
+}
+
 export interface Origin {
   /** Slug of the upstream server. */
   readonly server: string;
@@ -52,6 +61,8 @@ export interface Origin {
   readonly isOwned: boolean;
   /** HTTP status of the reply that it came on. */
   readonly status: number;
+  /** Set for a view. */
+  readonly edits?: InboundEdits | undefined;
 }
 
 /**
@@ -73,10 +84,16 @@ export function sessionInbound(
     if (found.id !== undefined && !isQuestionId(bytes, found.id)) {
       throw broken("a request without a correct id");
     }
-    const message = ids?.shared !== undefined && found.id === undefined
+    // A view has lists of its own, and says itself when they have changed.
+    if (origin.edits !== undefined && isListChange(bytes, found)) return undefined;
+    if (origin.edits?.isShown !== undefined && isHidden(bytes, found, origin.edits.isShown)) {
+      return undefined;
+    }
+    const relayed = ids?.shared !== undefined && found.id === undefined
       ? progressOf(own, found, ids)
       : toClient(own, found, origin);
-    if (message === undefined) return undefined;
+    if (relayed === undefined) return undefined;
+    const message = inView(relayed, origin);
     if (hasLineBreaks) onOneLine(message);
     const question = found.id && textOf(bytes, found.id);
     const kind = question === undefined ? "notification" : "request";
@@ -84,11 +101,35 @@ export function sessionInbound(
     return { message, kind, isError: false, question, withdrawn };
   }
   if (ids === undefined) return undefined;
-  const message = answer(own, found, ids, origin);
+  const message = inView(answer(own, found, ids, origin), origin);
   if (hasLineBreaks) onOneLine(message);
   const isError = found.error !== undefined;
   return { message, kind: "answer", isError, question: undefined, withdrawn: undefined };
 }
+
+function inView(message: Uint8Array, { edits }: Origin): Uint8Array {
+  return edits?.renamed === undefined ? message : withRenamedUris(message, edits.renamed);
+}
+
+function isListChange(bytes: Uint8Array, { method }: Found): boolean {
+  return LIST_CHANGES.some((name) => isText(bytes, method!, name));
+}
+
+function isHidden(
+  bytes: Uint8Array,
+  { method, params }: Found,
+  isShown: (uri: string) => boolean,
+): boolean {
+  if (params === undefined || !isText(bytes, method!, UPDATED)) return false;
+  const uri = within(bytes, params, URI);
+  return uri !== undefined && bytes[uri.start] === QUOTE &&
+    !isShown(JSON.parse(textOf(bytes, uri)));
+}
+
+const UPDATED = nameOf("notifications/resources/updated");
+const URI = nameOf("uri");
+const LIST_CHANGES = ["tools", "prompts", "resources"]
+  .map((list) => nameOf(`notifications/${list}/list_changed`));
 
 function isQuestionId(bytes: Uint8Array, id: Member): boolean {
   return id.end - id.start <= LIMITS.questionIdBytes && isIdText(textOf(bytes, id));

@@ -7,15 +7,12 @@
  */
 import { GatewayError } from "../../domain/errors.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
-import type { EventStore, NewEvent, StreamId, StreamState } from "../../events/store.ts";
-import { errorResponse } from "../rpc_error.ts";
-import { type CallOf, lostRunner } from "./call_run.ts";
-import type { SessionCalls } from "./calls.ts";
+import type { NewEvent, StreamId, StreamState } from "../../events/store.ts";
 import type { EventIds } from "./event_id.ts";
-import type { CallNote, Outlets } from "./outlet.ts";
 import type { Reader } from "./reader.ts";
 import type { Session, UpstreamState } from "./session.ts";
 import type { Streams } from "./streams.ts";
+import { takeOver, type TakeOverDeps } from "./takeover.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
 import type { Watches } from "./watches.ts";
 
@@ -28,7 +25,6 @@ export interface Listening {
    */
   readonly open: (
     session: Session,
-    server: UpstreamServer,
     options: ListenOptions,
   ) => Promise<Reader>;
   /** Has the client told what is said outside of calls, when it listens; false after the end. */
@@ -37,8 +33,8 @@ export interface Listening {
     events: readonly NewEvent[],
     upstreamEventId?: string,
   ) => Promise<boolean>;
-  /** The client subscribes or listens: from now on the server's own stream is watched. */
-  readonly watch: (session: Session, server: UpstreamServer) => Promise<void>;
+  /** The client is about to subscribe at this server, whose own stream is watched from now on. */
+  readonly subscribing: (session: Session, server: UpstreamServer) => Promise<void>;
 }
 
 export interface ListenOptions {
@@ -50,38 +46,28 @@ export interface ListenOptions {
   readonly correlationId: string;
 }
 
-export interface ListeningDeps {
-  readonly store: EventStore;
+export interface ListeningDeps extends TakeOverDeps {
   readonly streams: Streams;
   readonly ids: EventIds;
   readonly watches: Watches;
   readonly upstream: UpstreamSessions;
-  readonly outlets: Outlets;
-  readonly calls: SessionCalls;
-  /** This process. */
-  readonly runner: string;
-  readonly failed: (call: CallOf, method: string, error: unknown) => void;
+  /** Passes changes of a view's lists on to the session, which listens. */
+  readonly followLists: (session: Session) => void;
 }
-
-const LOOK_BACK_BYTES = 1024 * 1024;
 
 export function createListening(deps: ListeningDeps): Listening {
   const { store, streams } = deps;
 
-  async function open(
-    session: Session,
-    server: UpstreamServer,
-    options: ListenOptions,
-  ): Promise<Reader> {
+  async function open(session: Session, options: ListenOptions): Promise<Reader> {
     const { lastEventId } = options;
     const own = session.listening;
-    if (lastEventId === undefined) return await listen(session, server, own, options);
+    if (lastEventId === undefined) return await listen(session, own, options);
     const place = deps.ids.parse(session.key, lastEventId);
     const state = place && await store.find(place.stream);
     if (state === undefined || state.session !== session.key) throw unknownEvent();
-    if (place!.stream === own) await watch(session, server);
+    if (place!.stream === own) await watch(session);
     else if (!state.isEnded && !isRunningHere(place!.stream, state)) {
-      await takeOver(session, server, place!.stream, state, options.correlationId);
+      await takeOver(deps, session, place!.stream, state, options.correlationId);
     }
     return read(session, place!.stream, place!.seq, options);
   }
@@ -92,14 +78,13 @@ export function createListening(deps: ListeningDeps): Listening {
 
   async function listen(
     session: Session,
-    server: UpstreamServer,
     own: StreamId,
     options: ListenOptions,
   ): Promise<Reader> {
     if (streams.hasReader(own)) throw listensAlready();
     await begin(session);
-    const wasHeard = session.upstreams.get(server.slug)?.state.isHeard ?? false;
-    await watch(session, server, { isWatched: true, isHeard: true });
+    const wasHeard = session.upstreams.get(session.base.server)?.state.isHeard ?? false;
+    await watch(session, { isWatched: true, isHeard: true });
     // Who listens for the first time hears what has waited; others have said where they are.
     const seq = session.listener?.seq() ?? (wasHeard ? (await store.find(own))?.lastSeq : 0);
     // Another GET may have come while this one waited.
@@ -131,49 +116,44 @@ export function createListening(deps: ListeningDeps): Listening {
     await store.open({ ...stream, id: session.listening });
   }
 
+  /** The streams of all servers at which the session has one. */
   async function watch(
     session: Session,
-    server: UpstreamServer,
     next: Partial<UpstreamState> = { isWatched: true },
   ): Promise<void> {
-    const wasWatched = session.upstreams.get(server.slug)?.state.isWatched ?? false;
-    await deps.upstream.update(session, server, (state) => {
-      const isSame = state.isWatched && (state.isHeard || !next.isHeard);
-      return isSame ? state : { ...state, ...next };
-    });
+    const { base, upstreams } = session;
+    const wasWatched = upstreams.get(base.server)?.state.isWatched ?? false;
+    await note(session, base.server, next);
+    deps.followLists(session);
+    await Promise.all(
+      [...upstreams.keys()].map((slug) => watchServer(session, slug, wasWatched)),
+    );
+  }
+
+  async function watchServer(session: Session, slug: string, wasWatched: boolean): Promise<void> {
+    const server = deps.serverOf(slug);
+    // What is kept for a view as a whole is no server's.
+    if (server === undefined) return;
+    await note(session, slug, { isWatched: true });
     await deps.watches.ensure(session, server, wasWatched);
   }
 
-  /** The process that ran the call is gone. Whoever asks first goes on with it, or ends it. */
-  async function takeOver(
-    session: Session,
-    server: UpstreamServer,
-    stream: StreamId,
-    state: StreamState,
-    correlationId: string,
-  ): Promise<void> {
-    if (!await store.claim(stream, state.runner, deps.runner)) return;
-    const { ids, server: slug, epoch } = JSON.parse(state.note) as CallNote;
-    const left = await unanswered(store, stream, ids);
-    const outlet = deps.outlets.takeOver(session, stream, left.length);
-    outlet.attached();
-    const [id] = left;
-    const call = { session, server, outlet, correlationId, canAsk: true };
-    if (ids.length === 1 && slug === server.slug && state.upstreamEventId !== undefined) {
-      return deps.calls.resume(call, id!, { eventId: state.upstreamEventId, epoch });
-    }
-    const error = lostRunner();
-    deps.failed(call, "", error);
-    const events = left.map((id) => ({
-      message: errorResponse(encoder.encode(id), error, correlationId),
-      isResponse: true,
-    }));
-    await outlet.say({ events, status: 200, done: left.length });
+  function note(session: Session, slug: string, next: Partial<UpstreamState>): Promise<void> {
+    return deps.upstream.update(session, { slug }, (state) => {
+      const isSame = state.isWatched && (state.isHeard || !next.isHeard);
+      return isSame ? state : { ...state, ...next };
+    });
+  }
+
+  async function subscribing(session: Session, server: UpstreamServer): Promise<void> {
+    const wasWatched = session.upstreams.get(server.slug)?.state.isWatched ?? false;
+    await deps.upstream.ensure(session, server);
+    await watchServer(session, server.slug, wasWatched);
   }
 
   return {
     open,
-    watch: (session, server) => watch(session, server),
+    subscribing,
     async say(session, events, upstreamEventId) {
       const stream = session.listening;
       if (await streams.append(stream, events, { upstreamEventId })) return true;
@@ -182,26 +162,6 @@ export function createListening(deps: ListeningDeps): Listening {
       return await streams.append(stream, events, { upstreamEventId });
     },
   };
-}
-
-/** Of several requests some may have their answers. */
-async function unanswered(
-  store: EventStore,
-  stream: StreamId,
-  ids: readonly string[],
-): Promise<readonly string[]> {
-  if (ids.length === 1) return ids;
-  const left = new Set(ids);
-  for (let seq = 0, hasMore = true; hasMore;) {
-    const replay = await store.replay(stream, seq, LOOK_BACK_BYTES);
-    for (const { message } of replay?.events ?? []) {
-      const { id, method } = JSON.parse(decoder.decode(message));
-      if (method === undefined) left.delete(JSON.stringify(id));
-    }
-    hasMore = (replay?.events.length ?? 0) > 0;
-    seq = replay?.events.at(-1)?.seq ?? seq;
-  }
-  return [...left];
 }
 
 function unknownEvent(): GatewayError {
@@ -214,6 +174,3 @@ function listensAlready(): GatewayError {
     "This session has an open GET stream; resume it with Last-Event-ID to take it over",
   );
 }
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();

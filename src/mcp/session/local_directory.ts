@@ -81,6 +81,14 @@ export function createLocalDirectory(
     find: (key) => Promise.try(find, key),
     swap: (key, upstream, generation, value) =>
       db.write(() => swap(key, upstream, generation, value)),
+    page: (after, max) =>
+      Promise.try(() =>
+        sql.page.all(after, idledMs(), clock.now(), max).map((row) => ({
+          key: String(row.key),
+          base: bytes(row.base),
+          usedMs: Number(row.touched_ms),
+        }))
+      ),
     touch: (key) => db.write(() => void sql.touch.run(usedMs(), key, idledMs(), clock.now())),
     remove: (key) =>
       db.write(() => {
@@ -101,6 +109,9 @@ function statements(db: Sqlite) {
       WHERE (SELECT count(*) FROM session WHERE owner = ? AND ${live}) < ?
       ON CONFLICT DO NOTHING`),
     base: db.prepare(`SELECT base FROM session WHERE key = ? AND ${live}`),
+    page: db.prepare(
+      `SELECT key, base, touched_ms FROM session WHERE key > ? AND ${live} ORDER BY key LIMIT ?`,
+    ),
     fields: db.prepare("SELECT upstream, generation, value FROM session_field WHERE key = ?"),
     field: db.prepare(
       "SELECT generation, value FROM session_field WHERE key = ? AND upstream = ?",

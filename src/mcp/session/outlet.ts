@@ -59,7 +59,7 @@ export interface Outlets {
   /** For the requests of one POST. */
   readonly create: (
     session: Session,
-    server: UpstreamServer,
+    server: Pick<UpstreamServer, "slug">,
     requests: readonly ClientMessage[],
     form: OutletForm,
   ) => Outlet;

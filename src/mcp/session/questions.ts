@@ -19,8 +19,8 @@ export interface Questions {
   readonly open: (from: Asking, id: string) => void;
   /** There is no way for an answer to come back. */
   readonly refuse: (from: Asking, id: string) => void;
-  /** The client has answered one of a session's questions, or the server takes it back. */
-  readonly close: (session: Session, id: string) => void;
+  /** The client has answered one of a server's questions, or the server takes it back. */
+  readonly close: (session: Session, server: UpstreamServer, id: string) => void;
   /** When somebody else than the upstream server was last waited for in a call, now included. */
   readonly pausedAtMs: (session: Session, running: RunningCall) => number;
 }
@@ -53,33 +53,39 @@ export function createQuestions(
     sendOneWay(upstream, session, server, body, firstByteMs).catch(() => {});
   }
 
-  function close(at: Asks, id: string): void {
-    at.asks?.get(id)?.cancel();
-    if (at.asks?.delete(id)) at.answeredMs = now();
+  function close(at: Asks, key: string): void {
+    at.asks?.get(key)?.cancel();
+    if (at.asks?.delete(key)) at.answeredMs = now();
   }
 
   return {
     open(from, id) {
+      const key = keyOf(from.server, id);
       const timer = timers.after(askMs, () => {
-        close(from.at, id);
+        close(from.at, key);
         const text = `The client did not answer within ${askMs / 1000} s`;
         answer(from, id, new GatewayError("upstream_timeout", text));
       });
       from.at.asks ??= new Map();
-      from.at.asks.set(id, timer);
+      from.at.asks.set(key, timer);
     },
     refuse(from, id) {
       const text = "The client cannot be asked: it has no session";
       answer(from, id, new ProtocolError(METHOD_NOT_FOUND, 200, text));
     },
-    close(session, id) {
-      for (const at of [session, ...session.calls.list()]) close(at, id);
+    close(session, server, id) {
+      for (const at of [session, ...session.calls.list()]) close(at, keyOf(server, id));
     },
     pausedAtMs(session, running) {
       if (running.asks?.size || session.asks?.size) return now();
       return Math.max(running.answeredMs, session.answeredMs);
     },
   };
+}
+
+/** Several servers of a view may ask under one id. */
+function keyOf({ slug }: UpstreamServer, id: string): string {
+  return `${slug} ${id}`;
 }
 
 const encoder = new TextEncoder();

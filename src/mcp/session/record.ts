@@ -15,6 +15,8 @@ export interface Records {
   readonly ownerOf: (subject: string) => string;
   readonly sealBase: (key: SessionKey, base: SessionBase) => Uint8Array;
   readonly sealField: (key: SessionKey, server: string, state: UpstreamState) => Uint8Array;
+  /** The base alone. `undefined` when it was not written by this gateway. */
+  readonly readBase: (key: SessionKey, sealed: Uint8Array) => SessionBase | undefined;
   /** `undefined` when the record was not written by this gateway. */
   readonly read: (key: SessionKey, entry: Entry) => Session | undefined;
   /** Takes over what has changed; false when some of it was not written by this gateway. */
@@ -32,14 +34,20 @@ export function createRecords(box: SecretBox): Records {
     return true;
   }
 
+  function readBase(key: SessionKey, sealed: Uint8Array): SessionBase | undefined {
+    const base = box.open(sealed, key);
+    return base && decoded<SessionBase>(base);
+  }
+
   return {
     ownerOf: (subject) => createHmac("sha256", box.key).update(subject).digest("base64url"),
     sealBase: (key, base) => box.seal(encoded(base), key),
     sealField: (key, server, state) => box.seal(encoded(state), fieldName(key, server)),
+    readBase,
     read(key, entry) {
-      const base = box.open(entry.base, key);
+      const base = readBase(key, entry.base);
       if (base === undefined) return undefined;
-      const session = newSession(key, decoded<SessionBase>(base));
+      const session = newSession(key, base);
       update(session, entry);
       return session;
     },

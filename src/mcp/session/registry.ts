@@ -13,7 +13,7 @@ import type { Clock } from "../../platform/clock.ts";
 import { randomText } from "../../platform/random.ts";
 import type { SecretBox } from "../../platform/secret_box.ts";
 import type { SessionDirectory, SessionKey } from "./directory.ts";
-import { createRecords } from "./record.ts";
+import { createRecords, type Records } from "./record.ts";
 import {
   isOwnedBy,
   newSession,
@@ -48,6 +48,8 @@ export interface SessionRegistry {
   ) => Promise<boolean>;
   /** Whether it was there to be ended. */
   readonly end: (session: Session) => Promise<boolean>;
+  /** All live sessions, read in portions. */
+  readonly list: () => Promise<readonly LiveSession[]>;
   /**
    * Takes out the sessions that have run out, and notes those that are in use.
    * @param useOf `active` keeps a session alive, `held` only its copy here
@@ -59,6 +61,14 @@ export interface SessionRegistry {
 
 /** What is left of a session: of one whose record cannot be read any more, its key. */
 export type Ended = Pick<Session, "key" | "upstreams">;
+
+export interface LiveSession {
+  readonly key: SessionKey;
+  readonly base: SessionBase;
+  /** Wall clock, about. */
+  readonly createdMs: number;
+  readonly usedMs: number;
+}
 
 export type NewSession = Omit<SessionBase, "endMs">;
 
@@ -88,6 +98,7 @@ const FORGET_MS = 10_000;
 const ID_BYTES = 24;
 const ID_CHARS = ID_BYTES * 4 / 3;
 const EXPIRED_AT_ONCE = 200;
+const LISTED_AT_ONCE = 200;
 
 export function createSessionRegistry(
   deps: RegistryDeps,
@@ -200,7 +211,34 @@ export function createSessionRegistry(
     return expired;
   }
 
-  return { open, find, save, end, sweep };
+  return {
+    open,
+    find,
+    save,
+    list: () => liveSessions(directory, records, options.maxMs),
+    end,
+    sweep,
+  };
+}
+
+async function liveSessions(
+  directory: SessionDirectory,
+  records: Records,
+  maxMs: number,
+): Promise<readonly LiveSession[]> {
+  const live: LiveSession[] = [];
+  for (let after = "", isLast = false; !isLast;) {
+    const page = await directory.page(after, LISTED_AT_ONCE);
+    for (const { key, base: sealed, usedMs } of page) {
+      const base = records.readBase(key, sealed);
+      if (base === undefined) continue;
+      live.push({ key, base, createdMs: base.endMs - maxMs, usedMs });
+    }
+    isLast = page.length < LISTED_AT_ONCE;
+    after = page.at(-1)?.key ?? after;
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  return live;
 }
 
 /** The record of a session that is used is written this often at most. */

@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { ProtocolError } from "../../domain/errors.ts";
 import type { CredentialKind, Principal } from "../../domain/principal.ts";
+import type { UpstreamServer } from "../../domain/server.ts";
 import { PRIMING_REVISION, type Revision } from "../revisions/revision.ts";
 import { type Bag, type Bagged, createBag } from "../../platform/bag.ts";
 import type { Timer } from "../../platform/timers.ts";
@@ -21,7 +22,7 @@ import type { Watch } from "./watches.ts";
 export interface SessionBase {
   readonly kind: CredentialKind;
   readonly subject: string;
-  /** Slug of the endpoint that it was opened on. */
+  /** Key of the endpoint that it was opened on: the slug of a server, or that of `/mcp`. */
   readonly server: string;
   /** What was agreed with the client. */
   readonly revision: Revision;
@@ -34,6 +35,8 @@ export interface SessionBase {
 export interface UpstreamState {
   /** `undefined` for a server without sessions. */
   readonly sessionId: string | undefined;
+  /** See `placeOf`; empty for what is no server's. */
+  readonly place: string;
   /** Counts the sessions that there were at this server: 1, 2, 3 … */
   readonly epoch: number;
   /** What was agreed with the server. */
@@ -46,6 +49,24 @@ export interface UpstreamState {
   readonly isHeard: boolean;
 }
 
+/** Of a session that was just opened. */
+export function freshState(
+  sessionId: string | undefined,
+  revision: Revision,
+  place: string,
+): UpstreamState {
+  return {
+    sessionId,
+    place,
+    epoch: 1,
+    revision,
+    subscriptions: [],
+    logLevel: undefined,
+    isWatched: false,
+    isHeard: false,
+  };
+}
+
 export interface Upstream {
   /** Of the record's field; 0 when it is not there yet. */
   readonly generation: number;
@@ -54,7 +75,7 @@ export interface Upstream {
 
 /** Where an upstream server asks: in a call, or beside all calls. */
 export interface Asks {
-  /** Questions that the client has not answered yet, by the server's own ids; made when needed. */
+  /** Questions that the client has not answered yet, by server and its own id; made when needed. */
   asks: Map<string, Timer> | undefined;
   /** When the last of them was answered, on the clock for durations. */
   answeredMs: number;
@@ -64,6 +85,7 @@ export interface Asks {
 export interface RunningCall extends Asks, Bagged {
   /** Made of the id that the client gave. */
   readonly key: string;
+  readonly server: UpstreamServer;
   readonly abort: AbortController;
   /** The client does not want the answer any more. */
   isCancelled: boolean;
@@ -79,6 +101,10 @@ export interface Session extends Asks {
   readonly calls: Bag<RunningCall>;
   /** The connection on which the client listens, or listened last. */
   listener: Reader | undefined;
+  /** On a view: who sent the last message. What a session may see depends on its credential. */
+  viewer: Principal | undefined;
+  /** On a view: whether changes of its lists are passed on. */
+  isFollowing: boolean;
   /** By slug: the upstream server's own streams that this replica watches. */
   readonly watches: Map<string, Watch>;
   /** Aborted when the session ends. */
@@ -98,6 +124,8 @@ export function newSession(key: SessionKey, base: SessionBase): Session {
     upstreams: new Map(),
     calls,
     listener: undefined,
+    viewer: undefined,
+    isFollowing: false,
     watches: new Map(),
     asks: undefined,
     answeredMs: -Infinity,

@@ -10,10 +10,28 @@
  */
 import { GatewayError, ProtocolError } from "../../domain/errors.ts";
 import { explained } from "../failure.ts";
-import { type Batch, type ClientMessage, InvalidMessage, METHOD_NOT_FOUND } from "../message.ts";
+import {
+  type Batch,
+  bytesOf,
+  type ClientMessage,
+  InvalidMessage,
+  METHOD_NOT_FOUND,
+} from "../message.ts";
 import { outbound } from "../relay.ts";
 import { BATCH_REVISION } from "../revisions/revision.ts";
-import { failureResponse } from "../rpc_error.ts";
+import { failureResponse, resultResponse } from "../rpc_error.ts";
+import type { Views } from "../../catalog/views.ts";
+import type { UpstreamServer } from "../../domain/server.ts";
+import type { Edit } from "../edit.ts";
+import { listedBy, type Lists } from "../view/lists.ts";
+import {
+  type CheckArguments,
+  isRouted,
+  RESOURCE_NOT_FOUND,
+  routeOf,
+  UnfitArguments,
+} from "../view/routing.ts";
+import { welcome } from "./view_target.ts";
 import type { SessionCalls } from "./calls.ts";
 import { createDirectOutlet } from "./direct_outlet.ts";
 import {
@@ -29,13 +47,17 @@ import {
 import { type Greeting, greeting, helloOf } from "./handshake.ts";
 import { sendOneWay } from "./one_way.ts";
 import { cancelledKey, idKey } from "./reverse.ts";
-import type { SharedSessions } from "./shared_sessions.ts";
+import type { InboundEdits } from "./inbound.ts";
+import type { Shared, SharedSessions } from "./shared_sessions.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
 
 export interface SessionlessDeps {
   readonly upstream: UpstreamSessions;
   readonly calls: SessionCalls;
   readonly shared: SharedSessions;
+  readonly views: Views;
+  readonly lists: Lists;
+  readonly check: CheckArguments | undefined;
 }
 
 export function createSessionless(
@@ -54,7 +76,13 @@ export function createSessionless(
     mayUse(visitor.principal, message);
     const hello = helloOf(message);
     try {
-      const opened = await (await shared.of(visitor.principal, visitor.server)).opened;
+      const { endpoint, principal } = visitor;
+      if (endpoint.kind === "view") {
+        const caller = deps.views.seenBy(principal, endpoint.view);
+        const body = resultResponse(message.id, welcome(endpoint, caller, hello.revision));
+        return { status: 200, body, sessionId: undefined };
+      }
+      const opened = await (await shared.of(principal, endpoint.server)).opened;
       return { status: opened.status, body: greeting(opened, hello), sessionId: undefined };
     } catch (error) {
       return ungreeted(error, message, visitor.correlationId);
@@ -94,16 +122,24 @@ export function createSessionless(
     isWhole: boolean,
     isBatch: boolean,
   ): Promise<Pending> {
-    for (const { method } of requests) {
-      if (!method.startsWith("resources/") || !method.endsWith("subscribe")) continue;
-      throw new ProtocolError(METHOD_NOT_FOUND, 200, "Subscriptions need a session");
-    }
-    const { session, server } = await shared.of(visitor.principal, visitor.server);
+    const steps = await Promise.all(
+      requests.map((request) =>
+        isBatch ? stepOrFailure(deps, visitor, request) : stepOf(deps, visitor, request)
+      ),
+    );
     const outlet = createDirectOutlet(requests.length, isWhole);
-    const { correlationId } = visitor;
-    const call = { session, server, outlet, correlationId, canAsk: false };
-    for (const request of requests) {
-      const { body, ids } = outbound(request, ++lastId);
+    const { correlationId, clientHeaders } = visitor;
+    for (const [i, request] of requests.entries()) {
+      const step = steps[i]!;
+      if ("answer" in step) {
+        const events = [{ message: step.answer, isResponse: true }];
+        await outlet.say({ events, status: 200, done: 1 });
+        continue;
+      }
+      const { session, server } = step.at;
+      const { edit, edits } = step;
+      const call = { session, server, outlet, correlationId, canAsk: false, clientHeaders, edits };
+      const { body, ids } = outbound(request, ++lastId, edit);
       const { client, upstream, progressToken } = ids;
       const key = `${lastId} ${idKey(client)}`;
       calls.start(call, request, {
@@ -117,18 +153,100 @@ export function createSessionless(
 
   /** Only when there is no doubt which call is meant: several clients may use the same id. */
   async function cancel(visitor: Visitor, message: ClientMessage): Promise<void> {
-    const { session, server } = await shared.of(visitor.principal, visitor.server);
     const wanted = ` ${cancelledKey(message)}`;
-    const meant = session.calls.list().filter(({ key }) => key.endsWith(wanted));
-    const key = meant[0]?.key;
+    const meant = shared.openTo(visitor.principal).flatMap(({ session, server }) =>
+      isBehind(visitor, server)
+        ? session.calls.list().filter(({ key }) => key.endsWith(wanted))
+          .map(({ key }) => ({ session, server, key }))
+        : []
+    );
     if (meant.length !== 1) return;
-    calls.cancelled(session, key!);
-    const params = { requestId: parseInt(key!), reason: message.params?.reason };
+    const { session, server, key } = meant[0]!;
+    calls.cancelled(session, key);
+    const params = { requestId: parseInt(key), reason: message.params?.reason };
     const text = JSON.stringify({ jsonrpc: "2.0", method: message.method, params });
     await sendOneWay(upstream, session, server, encoder.encode(text), options.firstByteMs);
   }
 
   return { initialize, post, listen: refuseVerb, end: refuseVerb };
+}
+
+/** What becomes of a request: an answer from here, or a call at a server. */
+type Plan = { readonly answer: Uint8Array } | {
+  readonly server: UpstreamServer;
+  readonly edit?: Edit | undefined;
+  /** Set on a view. */
+  readonly edits?: InboundEdits | undefined;
+};
+
+type Step = { readonly answer: Uint8Array } | {
+  readonly at: Shared;
+  readonly edit?: Edit | undefined;
+  readonly edits?: InboundEdits | undefined;
+};
+
+type StepDeps = Pick<SessionlessDeps, "views" | "lists" | "check" | "shared">;
+
+/** @throws as `planOf` and `SharedSessions.of` */
+async function stepOf(deps: StepDeps, visitor: Visitor, request: ClientMessage): Promise<Step> {
+  const plan = planOf(deps, visitor, request);
+  if ("answer" in plan) return plan;
+  return { ...plan, at: await deps.shared.of(visitor.principal, plan.server) };
+}
+
+/** One of several: the others have their answers. */
+async function stepOrFailure(
+  deps: StepDeps,
+  visitor: Visitor,
+  request: ClientMessage,
+): Promise<Step> {
+  try {
+    return await stepOf(deps, visitor, request);
+  } catch (error) {
+    const { id, method } = request;
+    const shown = error instanceof ProtocolError ? error : explained(error, true);
+    return { answer: failureResponse(id, method, shown, visitor.correlationId) };
+  }
+}
+
+/** @throws {ProtocolError} for what is not there, or not for this caller */
+function planOf(
+  deps: Pick<SessionlessDeps, "views" | "lists" | "check">,
+  { endpoint, principal, correlationId }: Visitor,
+  message: ClientMessage,
+): Plan {
+  const view = endpoint.kind === "view" ? endpoint.view : endpoint.narrowed;
+  const { method, id } = message;
+  if (method === "resources/subscribe" || method === "resources/unsubscribe") {
+    throw new ProtocolError(METHOD_NOT_FOUND, 200, "Subscriptions need a session");
+  }
+  if (view !== undefined && listedBy(method) !== undefined) {
+    const caller = deps.views.seenBy(principal, view);
+    return { answer: bytesOf(deps.lists.answer(caller, principal, message, "")) };
+  }
+  if (endpoint.kind === "verbatim" && !(view !== undefined && isRouted(method))) {
+    return { server: endpoint.server };
+  }
+  if (isRouted(method)) {
+    const check = endpoint.kind === "view" ? deps.check : undefined;
+    try {
+      const options = { check, notFound: RESOURCE_NOT_FOUND };
+      const { server, edit, renamed } = routeOf(view!, principal, message, options);
+      return { server, edit, edits: endpoint.kind === "view" ? { renamed } : undefined };
+    } catch (error) {
+      if (!(error instanceof UnfitArguments)) throw error;
+      return { answer: failureResponse(id, method, error, correlationId) };
+    }
+  }
+  // There is nothing outside of calls that a level could be for.
+  if (method === "ping" || method === "logging/setLevel") {
+    return { answer: resultResponse(id, {}) };
+  }
+  throw new ProtocolError(METHOD_NOT_FOUND, 200, `There is no method "${method}" here`);
+}
+
+function isBehind({ endpoint }: Visitor, server: UpstreamServer): boolean {
+  return endpoint.kind === "view" || endpoint.server === server;
 }
 
 /** @throws {GatewayError} */

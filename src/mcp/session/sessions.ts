@@ -3,22 +3,31 @@
  *
  * @module
  */
+import { maySee } from "../../domain/access.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { EventStore } from "../../events/store.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { randomText } from "../../platform/random.ts";
 import type { SecretBox } from "../../platform/secret_box.ts";
 import type { Timers } from "../../platform/timers.ts";
-import type { McpClient } from "../../upstream/mcp_client.ts";
+import type { UpstreamClient } from "../../upstream/client.ts";
 import type { CallOf } from "./call_run.ts";
 import { createSessionCalls } from "./calls.ts";
 import type { SessionDirectory } from "./directory.ts";
-import { createSessionEndpoint, type SessionEndpoint } from "./endpoint.ts";
+import { createSessionEndpoint, type SessionEndpoint, type Targets } from "./endpoint.ts";
+import type { Views } from "../../catalog/views.ts";
+import type { ListChanges, ListName } from "../view/list_changes.ts";
+import type { Lists } from "../view/lists.ts";
+import type { CheckArguments } from "../view/routing.ts";
+import type { RecordCall } from "../stateless_calls.ts";
+import type { InboundEdits } from "./inbound.ts";
+import { createVerbatimTarget, type VerbatimTargetDeps } from "./verbatim_target.ts";
+import { createViewTarget } from "./view_target.ts";
 import { createEventIds, STREAM_BYTES } from "./event_id.ts";
 import { createListening } from "./listening.ts";
 import { createOutlets } from "./outlet.ts";
 import { createQuestions } from "./questions.ts";
-import { createSessionRegistry, type Ended } from "./registry.ts";
+import { createSessionRegistry, type Ended, type LiveSession } from "./registry.ts";
 import type { Session, Upstream, UpstreamState } from "./session.ts";
 import { createSessionless } from "./sessionless.ts";
 import { createSharedSessions } from "./shared_sessions.ts";
@@ -28,6 +37,7 @@ import { createWatches } from "./watches.ts";
 
 export interface Sessions {
   readonly endpoint: SessionEndpoint;
+  readonly list: () => Promise<readonly LiveSession[]>;
   /** Has clients that listen reconnect, elsewhere; calls go on. */
   readonly drain: () => void;
   /** Ends what still runs. It can be gone on with: sessions and upstream sessions are kept. */
@@ -36,7 +46,7 @@ export interface Sessions {
 }
 
 export interface SessionsDeps {
-  readonly client: McpClient;
+  readonly client: UpstreamClient;
   readonly directory: SessionDirectory;
   readonly store: EventStore;
   /** For records. */
@@ -47,11 +57,24 @@ export interface SessionsDeps {
   readonly timers: Timers;
   /** The server with this slug, whoever may see it. */
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  readonly views: SessionViews;
+  readonly record: RecordCall;
   readonly failed: (
     what: string,
     fields: Readonly<Record<string, unknown>>,
     error: unknown,
   ) => void;
+}
+
+/** What sessions need to serve views. */
+export interface SessionViews {
+  readonly views: Views;
+  readonly lists: Lists;
+  readonly changes: ListChanges;
+  /** `undefined` when arguments are not checked. */
+  readonly check: CheckArguments | undefined;
+  /** What is different in messages of this server for a session of a view. */
+  readonly editsOf: (session: Session, server: UpstreamServer) => InboundEdits | undefined;
 }
 
 export interface SessionsOptions {
@@ -80,9 +103,14 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
   const watches = createWatches({
     timers,
     failed,
+    serverOf: deps.serverOf,
+    mayHear: (session, server) => !isOfView(session) || isShown(deps.views.views, session, server),
+    editsOf: deps.views.editsOf,
     upstream: () => upstream,
     questions: () => questions,
-    say: (session, events, eventId) => listening.say(session, events, eventId),
+    // Of several servers none can be asked again for what it said: there is one id for all.
+    say: (session, events, eventId) =>
+      listening.say(session, events, isOfView(session) ? undefined : eventId),
     messagesMax: portionOf(options.streamEventsMax),
     lastEventId: async (session) => (await store.find(session.listening))?.upstreamEventId,
   });
@@ -101,7 +129,9 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     questions,
     timers,
     now: clock.monotonic,
-    subscribing: (session, server) => listening.watch(session, server),
+    record: deps.record,
+    subscribing: (session, server) => listening.subscribing(session, server),
+    editsOf: deps.views.editsOf,
     failed: lost,
   }, options);
   const outlets = createOutlets({
@@ -112,8 +142,32 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     aside: (session, events) => listening.say(session, events),
   });
   const shared = { store, streams, ids, watches, upstream, outlets, calls, registry, runner };
-  const listening = createListening({ ...shared, failed: lost });
-  const endpoint = createSessionEndpoint({ ...shared, listening, clearUp }, options);
+  const listening = createListening({
+    ...shared,
+    serverOf: deps.serverOf,
+    followLists,
+    failed: ({ session, correlationId }, server, error) => {
+      const { subject } = session.base;
+      deps.failed("A call was lost", { server, subject, correlationId }, error);
+    },
+  });
+  const targets = createTargets(deps, { registry, upstream, calls }, failed, options);
+  const endpoint = createSessionEndpoint({ ...shared, targets, listening, clearUp });
+
+  function isOfView({ base }: Session): boolean {
+    return deps.serverOf(base.server) === undefined;
+  }
+
+  /** A view's lists are the gateway's: it says itself when they have changed. */
+  function followLists(session: Session): void {
+    if (!isOfView(session) || session.isFollowing || session.viewer === undefined) return;
+    session.isFollowing = true;
+    const stop = deps.views.changes.follow(session.base.server, () => session.viewer!, (lists) => {
+      const events = lists.map((list) => ({ message: listChanged(list), isResponse: false }));
+      listening.say(session, events).catch(() => {});
+    });
+    session.end.signal.addEventListener("abort", stop);
+  }
 
   /** What must not outlive a session. */
   async function clearUp({ key, upstreams }: Ended): Promise<void> {
@@ -140,6 +194,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
 
   return {
     endpoint,
+    list: registry.list,
     drain: () => streams.hangUpAll(false),
     abandon() {
       calls.abandon();
@@ -153,10 +208,12 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
   };
 }
 
-export type SessionsOffDeps = Pick<SessionsDeps, "client" | "clock" | "timers" | "failed"> & {
-  /** Of this program, for upstream servers. */
-  readonly version: string;
-};
+export type SessionsOffDeps =
+  & Pick<SessionsDeps, "client" | "clock" | "timers" | "failed" | "views" | "record">
+  & {
+    /** Of this program, for upstream servers. */
+    readonly version: string;
+  };
 
 /** The same for `USE_STATEFUL_SESSIONS=false`. */
 export function createSessionsOff(deps: SessionsOffDeps, options: SessionsOptions): Sessions {
@@ -175,16 +232,44 @@ export function createSessionsOff(deps: SessionsOffDeps, options: SessionsOption
     questions,
     timers,
     now: clock.monotonic,
+    record: deps.record,
     subscribing: () => Promise.resolve(),
+    editsOf: deps.views.editsOf,
     failed: (call, method, error) => callFailed(deps, call, method, error),
   }, options);
   const shared = createSharedSessions({ ...deps, upstream }, options);
   return {
-    endpoint: createSessionless({ upstream, calls, shared }, options),
+    endpoint: createSessionless({ upstream, calls, shared, ...deps.views }, options),
+    list: () => Promise.resolve([]),
     drain() {},
     abandon: calls.abandon,
     close: repeat(shared.sweep, deps, options),
   };
+}
+
+function createTargets(
+  { views, serverOf }: SessionsDeps,
+  shared: Pick<VerbatimTargetDeps, "registry" | "upstream" | "calls">,
+  failed: (session: Session, server: UpstreamServer, error: unknown) => void,
+  options: SessionsOptions,
+): Targets {
+  const common = { ...shared, ...views };
+  return {
+    verbatim: createVerbatimTarget(common, options),
+    view: createViewTarget({ ...common, serverOf, failed }, options),
+  };
+}
+
+/** Whether the view shows something of this server to whoever uses the session. */
+function isShown({ of }: Views, { base, viewer }: Session, { slug }: UpstreamServer): boolean {
+  const shelf = of(base.server)?.shelves.find(({ server }) => server.slug === slug);
+  return shelf !== undefined && viewer !== undefined && maySee(viewer, shelf.server);
+}
+
+function listChanged(list: ListName): Uint8Array {
+  return new TextEncoder().encode(
+    `{"jsonrpc":"2.0","method":"notifications/${list}/list_changed"}`,
+  );
 }
 
 /** A shared upstream session is known to this process only. */

@@ -6,7 +6,7 @@
  * @see design.md, "Sessions belong to no replica, running calls do", "Ids"
  */
 import type { Principal } from "../../domain/principal.ts";
-import type { UpstreamServer } from "../../domain/server.ts";
+import { placeOf, type UpstreamServer } from "../../domain/server.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { NEWEST_SESSION_REVISION } from "../revisions/revision.ts";
 import { sendOneWay } from "./one_way.ts";
@@ -17,7 +17,8 @@ import type { UpstreamSessions } from "./upstream_sessions.ts";
 /** The upstream session that the requests of one principal share. */
 export interface Shared {
   readonly session: Session;
-  readonly server: UpstreamServer;
+  /** As it was when it was last needed. */
+  server: UpstreamServer;
   readonly opened: Promise<Opened>;
   usedMs: number;
 }
@@ -25,6 +26,8 @@ export interface Shared {
 export interface SharedSessions {
   /** @throws as `UpstreamSessions.open` */
   readonly of: (principal: Principal, server: UpstreamServer) => Promise<Shared>;
+  /** Those that this principal has. */
+  readonly openTo: (principal: Principal) => readonly Shared[];
   /** Ends those that nobody has used for a while. */
   readonly sweep: () => Promise<void>;
 }
@@ -48,7 +51,7 @@ export function createSharedSessions(
   const pool = new Map<string, Shared>();
 
   async function of(principal: Principal, server: UpstreamServer): Promise<Shared> {
-    const key = JSON.stringify([principal.kind, principal.subject, server.slug]);
+    const key = JSON.stringify([principal.kind, principal.subject, server.slug, placeOf(server)]);
     let found = pool.get(key);
     if (found === undefined) {
       found = begin(key, principal, server);
@@ -57,6 +60,7 @@ export function createSharedSessions(
       found.opened.then(({ state }) => state === undefined && forget(), forget);
     }
     found.usedMs = clock.monotonic();
+    found.server = server;
     await found.opened;
     return found;
   }
@@ -101,5 +105,11 @@ export function createSharedSessions(
     }
   }
 
-  return { of, sweep };
+  function openTo({ kind, subject }: Principal): readonly Shared[] {
+    return [...pool.values()].filter(({ session: { base } }) =>
+      base.kind === kind && base.subject === subject
+    );
+  }
+
+  return { of, openTo, sweep };
 }

@@ -6,15 +6,15 @@
  * @see MCP 2025-11-25, Base Protocol, "Lifecycle"
  */
 import { GatewayError, ProtocolError } from "../../domain/errors.ts";
-import type { UpstreamServer } from "../../domain/server.ts";
-import type { McpClient } from "../../upstream/mcp_client.ts";
+import { placeOf, type UpstreamServer } from "../../domain/server.ts";
+import type { SessionMark, UpstreamClient } from "../../upstream/client.ts";
 import type { UpstreamReply } from "../../upstream/reply.ts";
 import { isObject, type JsonObject, METHOD_NOT_FOUND } from "../message.ts";
 import { isOfSessionEra, type Revision, STATELESS_REVISIONS } from "../revisions/revision.ts";
 import { HEADER_MISMATCH, UNSUPPORTED_VERSION } from "../revisions/stateless_era.ts";
 import { broken, checkResponse, scanUpstream, sortMembers } from "../upstream_message.ts";
 import { ownId } from "./reverse.ts";
-import type { UpstreamState } from "./session.ts";
+import { freshState, type UpstreamState } from "./session.ts";
 
 /** The answer to `initialize`. */
 export interface Opened {
@@ -27,7 +27,7 @@ export interface Opened {
 }
 
 export interface Opening {
-  readonly client: McpClient;
+  readonly client: UpstreamClient;
   /** For each of the messages. */
   readonly firstByteMs: number;
 }
@@ -39,7 +39,7 @@ const decoder = new TextDecoder();
  * @param body the request `initialize`, with the id `id`
  * @param asked the revision that the client asked for
  * @throws {ProtocolError} -32022 when the server is of the stateless era
- * @throws as `McpClient.send`
+ * @throws as `UpstreamClient.send`
  */
 export async function openUpstream(
   { client, firstByteMs }: Opening,
@@ -58,16 +58,7 @@ export async function openUpstream(
     const revision = message.result.protocolVersion;
     if (typeof revision !== "string") throw broken("no protocol version");
     if (!isOfSessionEra(revision)) throw otherEra([revision], asked);
-    const sessionId = reply.sessionId();
-    const state = {
-      sessionId,
-      epoch: 1,
-      revision,
-      subscriptions: [],
-      logLevel: undefined,
-      isWatched: false,
-      isHeard: false,
-    };
+    const state = freshState(reply.sessionId(), revision, placeOf(server));
     return { answer, message, status: 200, state };
   } finally {
     reply.close();
@@ -108,7 +99,7 @@ export async function tellAgain(
       const body = encoder.encode(JSON.stringify({ jsonrpc: "2.0", ...message }));
       const reply = await client.send(server, {
         ...shortRequest(body, firstByteMs),
-        headers: headersOf(state),
+        ...markOf(state),
       });
       if (message.id !== undefined) await answerTo(reply, message.id).finally(reply.close);
       else reply.close();
@@ -124,9 +115,10 @@ function shortRequest(body: Uint8Array, ms: number) {
 }
 
 /** What marks a message as one of this session. */
-export function headersOf({ revision, sessionId }: UpstreamState): string {
+export function markOf({ revision, sessionId }: UpstreamState): SessionMark {
   const version = `MCP-Protocol-Version: ${revision}\r\n`;
-  return sessionId === undefined ? version : `${version}Mcp-Session-Id: ${sessionId}\r\n`;
+  const headers = sessionId === undefined ? version : `${version}Mcp-Session-Id: ${sessionId}\r\n`;
+  return { headers, session: sessionId };
 }
 
 /** A 4xx belongs to the error that it carries; a 5xx is the server's own affair. */

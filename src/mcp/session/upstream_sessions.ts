@@ -6,15 +6,15 @@
  * @module
  * @see MCP 2025-11-25, Base Protocol, "Lifecycle"; Transports, "Session Management"
  */
-import { GatewayError } from "../../domain/errors.ts";
-import type { UpstreamServer } from "../../domain/server.ts";
+import { GatewayError, ProtocolError } from "../../domain/errors.ts";
+import { placeOf, type UpstreamServer } from "../../domain/server.ts";
 import { sleep, type Timers } from "../../platform/timers.ts";
-import type { McpClient, UpstreamRequest } from "../../upstream/mcp_client.ts";
+import type { UpstreamClient, UpstreamRequest } from "../../upstream/client.ts";
 import { type UpstreamReply, UpstreamStatusError } from "../../upstream/reply.ts";
 import type { SessionRegistry } from "./registry.ts";
 import type { Session, UpstreamState } from "./session.ts";
 import {
-  headersOf,
+  markOf,
   type Opened,
   openUpstream,
   ownInitialize,
@@ -44,17 +44,19 @@ export interface UpstreamSessions {
    * Sends one message, or opens the server's stream. When the server does not know its session any
    * more, that is opened anew and a message is sent again: it was not carried out.
    * @throws {NotSent} when it cannot be opened anew
-   * @throws as `McpClient.send`
+   * @throws as `UpstreamClient.send`
    */
   readonly send: (
     session: Session,
     server: UpstreamServer,
     request: SessionRequest,
   ) => Promise<SessionReply>;
+  /** Opens the session at this server if there is none. @throws {NotSent} */
+  readonly ensure: (session: Session, server: UpstreamServer) => Promise<void>;
   /** Changes what is known about the session at this server. */
   readonly update: (
     session: Session,
-    server: UpstreamServer,
+    server: Pick<UpstreamServer, "slug">,
     change: (state: UpstreamState) => UpstreamState,
   ) => Promise<void>;
   /** Ends the session at this server, as far as that can be done. */
@@ -62,10 +64,17 @@ export interface UpstreamSessions {
 }
 
 export interface UpstreamSessionsDeps {
-  readonly client: McpClient;
+  readonly client: UpstreamClient;
   readonly registry: Pick<SessionRegistry, "save">;
-  /** Begins to watch the server's own stream anew; resolves when it is open or cannot be. */
-  readonly watchAgain: (session: Session, server: UpstreamServer) => Promise<void>;
+  /**
+   * Begins to watch the server's own stream anew; resolves when it is open or cannot be.
+   * @param isFirst whether there was no session at this server before
+   */
+  readonly watchAgain: (
+    session: Session,
+    server: UpstreamServer,
+    isFirst: boolean,
+  ) => Promise<void>;
   readonly timers: Timers;
   readonly failed: (session: Session, server: UpstreamServer, error: unknown) => void;
 }
@@ -78,11 +87,14 @@ const CLOSE_MS = 2_000;
 /** How long calls wait until a new session has been told everything; the rest follows. */
 const TELL_MS = 2_000;
 
-/** The message was not sent: the server has lost the session, and gave no other. */
+/** The message was not sent: there is no session at the server, and it gave none. */
 export class NotSent extends GatewayError {
-  constructor(cause: unknown) {
-    const why = cause instanceof GatewayError ? `: ${cause.message}` : "";
-    const text = `The upstream server has lost the session, and a new one failed${why}`;
+  constructor(cause: unknown, isFirst: boolean) {
+    const isKnown = cause instanceof GatewayError || cause instanceof ProtocolError;
+    const why = isKnown ? `: ${cause.message}` : "";
+    const text = isFirst
+      ? `No session could be opened at the upstream server${why}`
+      : `The upstream server has lost the session, and a new one failed${why}`;
     super("upstream_unavailable", text, { cause });
   }
 }
@@ -106,13 +118,16 @@ export function createUpstreamSessions(
       session.end.signal.throwIfAborted();
       // A new session is watched before it is used: that must not wait for the use.
       const renewal = isGet ? undefined : reopening.get(session)?.get(server.slug);
-      if (renewal !== undefined) await asLongAsWanted(renewal, request);
+      if (renewal !== undefined) {
+        await asLongAsWanted(renewal, request, !session.upstreams.has(server.slug));
+      }
       const upstream = session.upstreams.get(server.slug);
-      if (upstream !== undefined) {
+      if (upstream !== undefined && isHere(upstream.state, server)) {
         const reply = await sendOnce(client, server, upstream.state, request, isLast);
         if (reply !== undefined) return reply;
       }
-      await asLongAsWanted(renew(session, server, upstream?.state), request);
+      const isFirst = upstream === undefined;
+      await asLongAsWanted(renew(session, server, upstream?.state), request, isFirst);
     }
   }
 
@@ -148,7 +163,7 @@ export function createUpstreamSessions(
       throw error;
     });
     if (next === undefined) return await close(server, state);
-    if (next.isWatched) await deps.watchAgain(session, server);
+    if (next.isWatched) await deps.watchAgain(session, server, lost === undefined);
     const told = tellAgain(opening, server, next, (error) => deps.failed(session, server, error));
     await Promise.race([told, sleep(deps.timers, TELL_MS)]);
   }
@@ -162,9 +177,7 @@ export function createUpstreamSessions(
   ): Promise<UpstreamState | undefined> {
     while (!isReplaced(session, server, lost)) {
       const known = session.upstreams.get(server.slug);
-      const { sessionId, revision } = state;
-      const epoch = (known?.state.epoch ?? 0) + 1;
-      const next: UpstreamState = { ...state, ...known?.state, sessionId, revision, epoch };
+      const next = followed(session, server, known?.state, state);
       if (await registry.save(session, server.slug, known, next)) return next;
     }
     return undefined;
@@ -172,7 +185,7 @@ export function createUpstreamSessions(
 
   async function update(
     session: Session,
-    server: UpstreamServer,
+    server: Pick<UpstreamServer, "slug">,
     change: (state: UpstreamState) => UpstreamState,
   ): Promise<void> {
     for (;;) {
@@ -186,20 +199,48 @@ export function createUpstreamSessions(
   async function close(server: UpstreamServer, state: UpstreamState): Promise<void> {
     if (state.sessionId === undefined) return;
     // It is over for the client whatever the server says; most of them expire by themselves.
-    await client.remove(server, headersOf(state), CLOSE_MS).catch(() => {});
+    await client.remove(server, markOf(state), CLOSE_MS).catch(() => {});
   }
 
   return {
     open: (server, body, id, asked) => openUpstream(opening, server, body, id, asked),
     send,
+    async ensure(session, server) {
+      const known = session.upstreams.get(server.slug)?.state;
+      if (known !== undefined && isHere(known, server)) return;
+      await renew(session, server, undefined).catch((error) => {
+        throw new NotSent(error, true);
+      });
+    },
     update,
     close,
   };
 }
 
+/** The state of a session that follows a lost one, or none. */
+function followed(
+  session: Session,
+  server: UpstreamServer,
+  known: UpstreamState | undefined,
+  state: UpstreamState,
+): UpstreamState {
+  const { sessionId, revision, place } = state;
+  const epoch = (known?.epoch ?? 0) + 1;
+  return { ...state, ...inherited(session, server), ...known, sessionId, revision, place, epoch };
+}
+
+/** What a view's session has been told before it needed this server. */
+function inherited(
+  { base, upstreams }: Session,
+  { slug }: UpstreamServer,
+): Partial<UpstreamState> {
+  const whole = slug === base.server ? undefined : upstreams.get(base.server)?.state;
+  return whole === undefined ? {} : { logLevel: whole.logLevel, isWatched: whole.isWatched };
+}
+
 /** `undefined` when the server has lost the session and that is not the caller's to know. */
 async function sendOnce(
-  client: McpClient,
+  client: UpstreamClient,
   server: UpstreamServer,
   state: UpstreamState,
   request: SessionRequest,
@@ -208,7 +249,8 @@ async function sendOnce(
   const { eventId } = request;
   const resume = eventId === undefined ? "" : `Last-Event-ID: ${eventId}\r\n`;
   try {
-    const reply = await client.send(server, { ...request, headers: headersOf(state) + resume });
+    const { headers, session } = markOf(state);
+    const reply = await client.send(server, { ...request, headers: headers + resume, session });
     if (isLast || !isLost(state, reply.status)) {
       return Object.assign(reply, { epoch: state.epoch });
     }
@@ -226,23 +268,32 @@ function isReplaced(
   lost: UpstreamState | undefined,
 ): boolean {
   const known = session.upstreams.get(server.slug)?.state;
-  return known !== undefined && known.sessionId !== lost?.sessionId;
+  return known !== undefined && isHere(known, server) && known.sessionId !== lost?.sessionId;
 }
 
 /** @throws {NotSent}, or the reason with which the request was aborted meanwhile */
 async function asLongAsWanted(
   renewal: Promise<void>,
   { abort: { signal } }: SessionRequest,
+  isFirst: boolean,
 ): Promise<void> {
   let stop!: () => void;
   const aborted = new Promise<never>((_, reject) => stop = () => reject(signal.reason));
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
   try {
-    await Promise.race([renewal.catch((error) => Promise.reject(new NotSent(error))), aborted]);
+    await Promise.race([
+      renewal.catch((error) => Promise.reject(new NotSent(error, isFirst))),
+      aborted,
+    ]);
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** Whether the session is one of this server's, not of one that had its name before. */
+function isHere({ place }: UpstreamState, server: UpstreamServer): boolean {
+  return place === placeOf(server);
 }
 
 /** "Session not found" is the only meaning of a 404 to a request with a session id. */

@@ -11,10 +11,11 @@ import type { UpstreamServer } from "../../domain/server.ts";
 import type { NewEvent } from "../../events/store.ts";
 import { jittered } from "../../platform/random.ts";
 import { sleep, type Timers } from "../../platform/timers.ts";
+import { ServerGone } from "../../upstream/lifetimes.ts";
 import { UpstreamStatusError } from "../../upstream/reply.ts";
 import { broken } from "../upstream_message.ts";
 import { takeArrived } from "./exchange.ts";
-import { sessionInbound } from "./inbound.ts";
+import { type InboundEdits, sessionInbound } from "./inbound.ts";
 import { sendOneWay } from "./one_way.ts";
 import type { Questions } from "./questions.ts";
 import { RETRY_MS, RETRY_MS_MIN, warning } from "./reader.ts";
@@ -39,8 +40,11 @@ export interface Watches {
     server: UpstreamServer,
     wasWatched: boolean,
   ) => Promise<void>;
-  /** The same, on the session that the server has now. */
-  readonly again: (session: Session, server: UpstreamServer) => Promise<void>;
+  /**
+   * The same, on the session that the server has now.
+   * @param isFirst whether it had none before, of which something could have been missed
+   */
+  readonly again: (session: Session, server: UpstreamServer, isFirst: boolean) => Promise<void>;
 }
 
 /** Why a watch begins: for the first time, after a restart, or on another upstream session. */
@@ -61,6 +65,12 @@ export interface WatchesDeps {
   readonly messagesMax: number;
   /** Where the server's stream was left, by this replica or another. */
   readonly lastEventId: (session: Session) => Promise<string | undefined>;
+  /** The server with this slug, whoever may see it. */
+  readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  /** Whether what this server says is for the client: rights may have changed meanwhile. */
+  readonly mayHear: (session: Session, server: UpstreamServer) => boolean;
+  /** What is different in a view. */
+  readonly editsOf: (session: Session, server: UpstreamServer) => InboundEdits | undefined;
   readonly failed: (session: Session, server: UpstreamServer, error: unknown) => void;
 }
 
@@ -86,9 +96,12 @@ export function createWatches(deps: WatchesDeps): Watches {
     session.end.signal.addEventListener("abort", end);
     session.watches.set(server.slug, watch);
     run(session, server, abort, occasion, opened).catch((error) => {
-      if (abort.signal.aborted) return;
+      const isGone = abort.signal.reason instanceof ServerGone;
+      if (abort.signal.aborted && !isGone) return;
       // Whoever listens next tries again.
       session.watches.delete(server.slug);
+      const now = isGone ? deps.serverOf(server.slug) : undefined;
+      if (now !== undefined) return void begin(session, now, "new session");
       deps.failed(session, server, error);
     }).finally(() => {
       opened();
@@ -147,9 +160,9 @@ export function createWatches(deps: WatchesDeps): Watches {
       const begun = session.watches.get(server.slug);
       return isOpen(begun ?? begin(session, server, wasWatched ? "again" : "first"));
     },
-    again(session, server) {
+    again(session, server, isFirst) {
       session.watches.get(server.slug)?.abort.abort(new Ended());
-      return isOpen(begin(session, server, "new session"));
+      return isOpen(begin(session, server, isFirst ? "first" : "new session"));
     },
   };
 }
@@ -241,16 +254,18 @@ function told(
   bytes: Uint8Array,
   epoch: number,
 ): NewEvent[] {
+  if (!deps.mayHear(session, server)) return [];
   try {
     // Every message of a stream is a buffer of its own.
-    const origin = { server: server.slug, epoch, isOwned: true, status: 200 };
+    const edits = deps.editsOf(session, server);
+    const origin = { server: server.slug, epoch, isOwned: true, status: 200, edits };
     const inbound = sessionInbound(bytes, undefined, origin);
     const { question, withdrawn } = inbound ?? {};
     if (question !== undefined && (session.asks?.size ?? 0) >= LIMITS.questionsOpen) {
       throw broken("too many questions at once");
     }
     if (question !== undefined) deps.questions().open({ session, server, at: session }, question);
-    if (withdrawn !== undefined) deps.questions().close(session, withdrawn);
+    if (withdrawn !== undefined) deps.questions().close(session, server, withdrawn);
     return inbound === undefined ? [] : [{ message: inbound.message, isResponse: false }];
   } catch (error) {
     deps.failed(session, server, error);

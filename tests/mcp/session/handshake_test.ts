@@ -219,6 +219,7 @@ function answer(request: string, text: string, revision: string | undefined): st
       epoch: 1,
       isWatched: false,
       isHeard: false,
+      place: "",
     },
   };
   return textOf(greeting(answered, helloTo(request)))!;

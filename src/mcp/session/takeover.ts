@@ -1,0 +1,82 @@
+/**
+ * Calls whose runner is gone: whoever asks for the stream first goes on with the call where the
+ * upstream server can resume it, or ends it.
+ *
+ * @module
+ * @see design.md, "Sessions belong to no replica, running calls do"
+ */
+import type { UpstreamServer } from "../../domain/server.ts";
+import type { EventStore, StreamId, StreamState } from "../../events/store.ts";
+import { errorResponse } from "../rpc_error.ts";
+import { type CallOf, lostRunner } from "./call_run.ts";
+import type { SessionCalls } from "./calls.ts";
+import type { CallNote, Outlets } from "./outlet.ts";
+import type { Session } from "./session.ts";
+
+export interface TakeOverDeps {
+  readonly store: EventStore;
+  readonly outlets: Outlets;
+  readonly calls: SessionCalls;
+  /** The server with this slug, whoever may see it. */
+  readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  /** This process. */
+  readonly runner: string;
+  readonly failed: (
+    call: Pick<CallOf, "session" | "correlationId">,
+    slug: string,
+    error: unknown,
+  ) => void;
+}
+
+const LOOK_BACK_BYTES = 1024 * 1024;
+
+/** The process that ran the call is gone. Whoever asks first goes on with it, or ends it. */
+export async function takeOver(
+  deps: TakeOverDeps,
+  session: Session,
+  stream: StreamId,
+  state: StreamState,
+  correlationId: string,
+): Promise<void> {
+  if (!await deps.store.claim(stream, state.runner, deps.runner)) return;
+  const { ids, server: slug, epoch } = JSON.parse(state.note) as CallNote;
+  const left = await unanswered(deps.store, stream, ids);
+  const outlet = deps.outlets.takeOver(session, stream, left.length);
+  outlet.attached();
+  const [id] = left;
+  const server = deps.serverOf(slug);
+  const call = { session, outlet, correlationId, canAsk: true };
+  if (ids.length === 1 && server !== undefined && state.upstreamEventId !== undefined) {
+    return deps.calls.resume({ ...call, server }, id!, { eventId: state.upstreamEventId, epoch });
+  }
+  const error = lostRunner();
+  deps.failed({ session, correlationId }, slug, error);
+  const events = left.map((id) => ({
+    message: errorResponse(encoder.encode(id), error, correlationId),
+    isResponse: true,
+  }));
+  await outlet.say({ events, status: 200, done: left.length });
+}
+
+/** Of several requests some may have their answers. */
+async function unanswered(
+  store: EventStore,
+  stream: StreamId,
+  ids: readonly string[],
+): Promise<readonly string[]> {
+  if (ids.length === 1) return ids;
+  const left = new Set(ids);
+  for (let seq = 0, hasMore = true; hasMore;) {
+    const replay = await store.replay(stream, seq, LOOK_BACK_BYTES);
+    for (const { message } of replay?.events ?? []) {
+      const { id, method } = JSON.parse(decoder.decode(message));
+      if (method === undefined) left.delete(JSON.stringify(id));
+    }
+    hasMore = (replay?.events.length ?? 0) > 0;
+    seq = replay?.events.at(-1)?.seq ?? seq;
+  }
+  return [...left];
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
