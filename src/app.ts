@@ -1,113 +1,87 @@
 /**
- * Builds everything from one `Config`: wiring only, and the only place that knows all floors.
+ * Builds everything from one `Config`: wiring only. With the files of `app/` it is the only place that
+ * knows all floors.
  *
  * @module
  */
 import { createAuthenticate } from "./auth/authenticate.ts";
 import { createVerifyToken } from "./auth/bearer_jwt.ts";
 import { createTokenCache } from "./auth/token_cache.ts";
-import { createUpstreams } from "./catalog/upstreams.ts";
+import type { Declarations } from "./domain/server.ts";
 import type { Config } from "./config/load.ts";
 import { LIMITS } from "./domain/limits.ts";
 import { VERSION } from "./domain/version.ts";
-import { createMemoryStore } from "./events/memory_store.ts";
-import { createSqliteStore, EVENT_SCHEMA } from "./events/sqlite_store.ts";
 import { createEdge, type ServeInfo } from "./http/edge.ts";
 import { createHealth } from "./http/health.ts";
 import { createOriginGuard } from "./http/origin_guard.ts";
-import { createSseWriter } from "./http/sse_writer.ts";
-import { createSessionHttp } from "./http/session_http.ts";
-import { createStatelessHttp } from "./http/stateless_http.ts";
-import { createStreamable } from "./http/streamable.ts";
-import { type CallContext, createDispatch } from "./mcp/dispatch.ts";
-import { ClientLeft, Draining } from "./mcp/failure.ts";
-import { createEraProbe } from "./mcp/era_probe.ts";
+import { createEndpoints } from "./mcp/endpoint.ts";
 import { SESSION_REVISIONS, STATELESS_REVISIONS } from "./mcp/revisions/revision.ts";
-import { createLocalDirectory, DIRECTORY_SCHEMA } from "./mcp/session/local_directory.ts";
-import { createSessions, createSessionsOff } from "./mcp/session/sessions.ts";
+import { createListChanges } from "./mcp/view/list_changes.ts";
+import { createLists } from "./mcp/view/lists.ts";
 import { createByteBudget } from "./platform/byte_budget.ts";
-import type { Clock } from "./platform/clock.ts";
-import { sessionsFile } from "./platform/data_dir.ts";
-import { createHttpClient } from "./platform/http1/client.ts";
 import { randomText } from "./platform/random.ts";
-import { createSecretBox } from "./platform/secret_box.ts";
 import { createTimers } from "./platform/timers.ts";
-import { openSqlite } from "./storage/sqlite.ts";
-import type { Fields, Log } from "./telemetry/log.ts";
-import { createMcpClient } from "./upstream/mcp_client.ts";
+import { createStats } from "./telemetry/stats.ts";
+import { type Base, box, type Platform } from "./app/base.ts";
+import { createApi } from "./app/api_side.ts";
+import { createCatalogSide, firstReading, openCatalog } from "./app/catalog_side.ts";
+import { argumentCheck, createMessageSide, openSessions } from "./app/message_side.ts";
+import { createUpstreamSide } from "./app/upstream_side.ts";
+
+export type { Platform } from "./app/base.ts";
 
 export interface App {
   readonly fetch: (request: Request, info: ServeInfo) => Response | Promise<Response>;
+  /** Resolves when every server has been read once, or has had its time. */
+  readonly started: Promise<void>;
+  /**
+   * Takes over what the config file says now.
+   * @throws {GatewayError} `conflict`; nothing is changed then
+   */
+  readonly declare: (declarations: Declarations) => Promise<void>;
+  /** Whether the database was empty; true once in its life. */
+  readonly isFirstStart: () => Promise<boolean>;
   /** From now on `/ready` says that no more traffic is wanted; what comes is still served. */
   readonly drain: () => void;
   /** Ends what would never end by itself: subscriptions and listening. Calls go on. */
   readonly finish: () => void;
   /** Ends what still runs. */
   readonly abandon: () => void;
-  /** Closes all connections and files. */
-  readonly close: () => void;
+  /** Ends all child processes, closes all connections and files. */
+  readonly close: () => Promise<void>;
 }
 
-export interface Platform {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly listener: { readonly hostname: string; readonly port: number; readonly secure: boolean };
-  /** Key of the gateway's own tokens. */
-  readonly jwtSecret: string;
-  /** `AUTH_ENCRYPTION_SECRET`, given or generated. */
-  readonly encryptionSecret: string;
-}
-
-export function createApp(config: Config, platform: Platform): App {
+/** @throws {Error} naming the file or setting when what is kept cannot be opened */
+export async function createApp(config: Config, platform: Platform): Promise<App> {
   const { clock, log } = platform;
-  let isDraining = false;
-  let isFinishing = false;
   const timers = createTimers(clock.monotonic);
-  const http = createHttpClient(clock);
   const budget = createByteBudget(LIMITS.upstreamBytesTotal);
-  const client = createMcpClient({ http, clock, timers, budget }, {
-    connectMs: config.connectMs,
-    messageBytesMax: config.responseBytesMax,
-    userAgent: `sallyport/${VERSION}`,
-    // Servers that the config file declares may use any address.
-    checkAddress: () => {},
+  const base: Base = { config, platform, timers, budget };
+  let phase: "starting" | "ready" | "draining" = "starting";
+  let isFinishing = false;
+
+  const upstream = createUpstreamSide(base);
+  const kept = await openCatalog(base);
+  const { catalog, views, tables } = kept;
+  const endpoints = createEndpoints(catalog, views);
+  const changes = createListChanges({ catalog, views, timers });
+  const stats = createStats(clock.now(), STATS);
+  const discovery = createCatalogSide(base, upstream, kept, {
+    unexplained: changes.unexplained,
+    forget: stats.forget,
   });
-  const eras = createEraProbe({ client, clock }, {
-    firstMs: config.firstByteMs,
-    version: VERSION,
-  });
-  const dispatch = createDispatch(
-    { client, eras, budget, failed: (call, error) => logFailure(log, call, error) },
-    { firstByteMs: config.firstByteMs, toolMs: config.toolMs, toolMsMax: config.toolMsMax },
-  );
-  const upstreams = createUpstreams(config.upstreams);
-  const common = {
-    client,
-    clock,
-    timers,
-    version: VERSION,
-    serverOf: upstreams.get,
-    failed: (what: string, fields: Fields, error: unknown) =>
-      logAt(log, error)(what, { ...fields, error }),
-  };
-  const bounds = {
-    ...config,
-    idleMs: config.sessionIdleMs,
-    maxMs: config.sessionMsMax,
-    perPrincipal: config.sessionsPerPrincipal,
-  };
-  const sessions = config.statefulSessions
-    ? createSessions({ ...common, ...keepers(config, platform) }, bounds)
-    : createSessionsOff(common, bounds);
-  const http1 = { timers, budget, sse: createSseWriter(clock.monotonic) };
-  const stateless = createStatelessHttp({ ...http1, dispatch }, config);
-  const session = createSessionHttp({
-    ...http1,
-    clock,
-    endpoint: sessions.endpoint,
+  const view = { views, lists: createLists({ box: box(platform, "cursors") }), changes };
+  const check = config.validateArguments ? argumentCheck(log) : undefined;
+  const sessions = openSessions(base, upstream.client, catalog, stats, { ...view, check });
+  const { stateless, streamable } = createMessageSide(base, {
+    ...upstream,
+    ...view,
+    stats,
+    check,
+    sessions,
+    serverOf: (slug: string) => catalog.upstream(slug)?.server,
     isFinishing: () => isFinishing,
-  }, config);
-  const streamable = createStreamable({ stateless, session, timers }, config);
+  });
   const edge = createEdge({
     log,
     streamable,
@@ -122,16 +96,25 @@ export function createApp(config: Config, platform: Platform): App {
     health: createHealth({
       version: VERSION,
       revisions: [...STATELESS_REVISIONS, ...SESSION_REVISIONS],
-      notReady: () => isDraining ? ["draining"] : [],
+      notReady: () => phase === "ready" ? [] : [phase],
     }),
-    findServer: upstreams.find,
+    endpoints,
+    admin: createApi(base, { ...kept, ...upstream, discovery, stats, sessions }),
     newCorrelationId: correlationIds(),
+  });
+
+  discovery.start();
+  const started = firstReading(catalog, discovery, timers).then(() => {
+    if (phase === "starting") phase = "ready";
   });
 
   return {
     fetch: (request, info) => edge.fetch(request, info),
+    started,
+    declare: kept.catalog.declare,
+    isFirstStart: () => tables.facts.create("first_start", new Date(clock.now()).toISOString()),
     drain() {
-      isDraining = true;
+      phase = "draining";
     },
     finish() {
       isFinishing = true;
@@ -142,12 +125,30 @@ export function createApp(config: Config, platform: Platform): App {
       stateless.abandon();
       sessions.abandon();
     },
-    close() {
+    async close() {
+      kept.catalog.close();
+      discovery.prober.stop();
+      await Promise.all([discovery.reader.close(), discovery.stop()]);
       sessions.close();
-      http.close();
+      await upstream.close();
+      await kept.database.close();
     },
   };
 }
+
+const STATS = {
+  methods: [
+    "tools/call",
+    "tools/list",
+    "prompts/get",
+    "prompts/list",
+    "resources/read",
+    "resources/list",
+    "resources/templates/list",
+    "completion/complete",
+  ],
+  upstreamsMax: 10_000,
+};
 
 export function gatewayIssuer(config: Config, secret: string) {
   return {
@@ -163,56 +164,4 @@ function correlationIds(): () => string {
   const prefix = randomText(6);
   let count = 0;
   return () => `${prefix}-${(++count).toString(36)}`;
-}
-
-/** Where sessions and events are kept, and what seals them. */
-function keepers(config: Config, { clock, encryptionSecret }: Platform) {
-  const isInMemory = config.databaseUrl === "memory";
-  const path = isInMemory ? ":memory:" : sessionsFile(config.dataDir);
-  // A file of their own, for both: they are written often, and live and die together.
-  const db = openSqlite(path, DIRECTORY_SCHEMA + EVENT_SCHEMA);
-  const bounds = {
-    eventsMax: config.streamEventsMax,
-    bytesMax: LIMITS.eventBytesPerStream,
-    ttlMs: config.streamEventMs,
-    sessionStreamsMax: LIMITS.streamsPerSession,
-  };
-  const isFile = config.eventStore === "sqlite" && !isInMemory;
-  const { directory, store } = readable(path, () => ({
-    directory: createLocalDirectory(db, { clock }, { idleMs: config.sessionIdleMs }),
-    store: isFile
-      ? createSqliteStore(db, { ...bounds, totalBytesMax: LIMITS.eventBytesOnDisk }, { clock })
-      : createMemoryStore({ ...bounds, totalBytesMax: LIMITS.eventBytesInMemory }, { clock }),
-  }));
-  return {
-    directory,
-    store,
-    recordBox: createSecretBox(encryptionSecret, "sessions"),
-    eventBox: createSecretBox(encryptionSecret, "events"),
-  };
-}
-
-/** @throws {Error} naming the file, when what is in it cannot be read */
-function readable<T>(path: string, read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    const text = `The file "${path}" cannot be read: ${(cause as Error).message}`;
-    throw new Error(`${text}; without it, sessions are lost and nothing else`, { cause });
-  }
-}
-
-/** That a client has left is no fault of anybody's. */
-function logAt(log: Log, error: unknown) {
-  return error instanceof ClientLeft || error instanceof Draining ? log.debug : log.warning;
-}
-
-function logFailure(log: Log, call: CallContext, error: unknown): void {
-  logAt(log, error)("An upstream call failed", {
-    correlationId: call.correlationId,
-    server: call.server.slug,
-    method: call.message.method,
-    subject: call.principal.subject,
-    error,
-  });
 }

@@ -8,10 +8,10 @@ import type { Authenticate } from "../auth/authenticate.ts";
 import { challenge, resourceMetadata, WELL_KNOWN_PATH } from "../auth/resource_metadata.ts";
 import { GatewayError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
-import type { UpstreamServer } from "../domain/server.ts";
+import type { Endpoint, Endpoints } from "../mcp/endpoint.ts";
 import { InsufficientScope } from "../mcp/dispatch.ts";
 import type { Log } from "../telemetry/log.ts";
-import { addCorsHeaders, optionsReply } from "./cors.ts";
+import { addCorsHeaders, API_CORS, type CorsRules, optionsReply } from "./cors.ts";
 import type { Health } from "./health.ts";
 import type { OriginGuard } from "./origin_guard.ts";
 import { problemDocument, rpcProblem, statusOf } from "./problem.ts";
@@ -25,9 +25,21 @@ export interface EdgeDeps {
   readonly authenticate: Authenticate;
   readonly health: Health;
   readonly streamable: Streamable;
-  /** The server with this slug that the principal may see, or `undefined`. */
-  readonly findServer: (slug: string, principal: Principal) => UpstreamServer | undefined;
+  readonly endpoints: Pick<Endpoints, "all" | "find">;
+  /** The management API: `/api` and all below. */
+  readonly admin: Api;
   readonly newCorrelationId: () => string;
+}
+
+export interface Api {
+  /** The verbs that a path takes, OPTIONS apart; none for a path that is not there. */
+  readonly verbsOf: (path: string) => readonly string[];
+  /** @throws {GatewayError} */
+  readonly fetch: (
+    request: Request,
+    principal: Principal,
+    correlationId: string,
+  ) => Promise<Response>;
 }
 
 /** What the server says about a request besides the request; handed in as Hono's `env`. */
@@ -48,10 +60,14 @@ type Handler = (visit: Visit) => Response | Promise<Response>;
 interface Route {
   readonly path: string;
   readonly methods: Readonly<Record<string, Handler>>;
+  /** Serves every verb but OPTIONS, and knows itself which there are. */
+  readonly everyVerb?: { readonly serve: Handler; readonly verbsOf: Api["verbsOf"] };
   /** Whether even "this verb is not served" is only for callers with a good credential. */
   readonly needsCredential?: boolean;
   /** Whether its GET opens a stream, of which the head alone says nothing. */
   readonly hasNoHead?: boolean;
+  /** Those of the MCP endpoints unless given. */
+  readonly cors?: CorsRules;
   /** Documents that browser clients fetch before they are known. */
   readonly isOpenToAllOrigins?: boolean;
 }
@@ -61,17 +77,25 @@ const MCP_PATH = /^\/(?:mcp|servers\/[^/]+\/mcp)$/;
 export function createEdge(deps: EdgeDeps): Hono {
   const app = new Hono();
   const metadata: Handler = (visit) => metadataReply(deps, visit);
-  const routes: readonly Route[] = [
-    {
-      path: "/servers/:server/mcp",
-      methods: {
-        GET: (visit) => serveMcp(deps, visit, deps.streamable.get),
-        POST: (visit) => serveMcp(deps, visit, deps.streamable.post),
-        DELETE: (visit) => serveMcp(deps, visit, deps.streamable.remove),
-      },
-      needsCredential: true,
-      hasNoHead: true,
+  const mcp: Omit<Route, "path"> = {
+    methods: {
+      GET: (visit) => serveMcp(deps, visit, deps.streamable.get),
+      POST: (visit) => serveMcp(deps, visit, deps.streamable.post),
+      DELETE: (visit) => serveMcp(deps, visit, deps.streamable.remove),
     },
+    needsCredential: true,
+    hasNoHead: true,
+  };
+  const api: Omit<Route, "path"> = {
+    methods: {},
+    everyVerb: { serve: (visit) => serveApi(deps, visit), verbsOf: deps.admin.verbsOf },
+    cors: API_CORS,
+  };
+  const routes: readonly Route[] = [
+    { path: "/mcp", ...mcp },
+    { path: "/servers/:server/mcp", ...mcp },
+    { path: "/api", ...api },
+    { path: "/api/*", ...api },
     { path: "/health", methods: { GET: deps.health.live } },
     { path: "/ready", methods: { GET: deps.health.ready } },
     { path: "/version", methods: { GET: deps.health.version } },
@@ -107,7 +131,7 @@ async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Prom
     response = failed(deps, head, correlationId, error);
   }
   if (head === undefined) return response;
-  if (mayRead) addCorsHeaders(head, response);
+  if (mayRead) addCorsHeaders(head, response, route?.cors);
   if (deps.log.isDebug) {
     const { method, path } = head;
     deps.log.debug("Request", { correlationId, method, path, status: response.status });
@@ -117,13 +141,14 @@ async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Prom
 
 /** Picks the handler of the verb; every other verb is answered with what is allowed. */
 function serve(deps: EdgeDeps, visit: Visit, route: Route): Response | Promise<Response> {
-  const { method } = visit.head;
-  const verbs = Object.keys(route.methods);
+  const { method, path } = visit.head;
+  if (route.everyVerb !== undefined && method !== "OPTIONS") return route.everyVerb.serve(visit);
+  const verbs = [...route.everyVerb?.verbsOf(path) ?? Object.keys(route.methods)];
   if (verbs.includes("GET") && !route.hasNoHead) verbs.push("HEAD");
   const handler = route.methods[method === "HEAD" && !route.hasNoHead ? "GET" : method];
   if (handler !== undefined) return handler(visit);
   const allow = [...verbs, "OPTIONS"].join(", ");
-  if (method === "OPTIONS") return optionsReply(visit.head, allow);
+  if (method === "OPTIONS") return optionsReply(visit.head, allow, route.cors);
   return refuseVerb(deps, visit, route, allow);
 }
 
@@ -157,11 +182,20 @@ function serveMcpAs(
   handler: McpHandler,
 ): Promise<Response> {
   const { c, head, correlationId } = visit;
-  const server = deps.findServer(c.req.param("server") ?? "", principal);
+  const slug = c.req.param("server");
+  const endpoint: Endpoint | undefined = slug === undefined
+    ? deps.endpoints.all(principal)
+    : deps.endpoints.find(slug, principal);
   // One answer for "absent" and "not yours".
-  if (!server) throw new GatewayError("not_found", "There is no MCP server at this URL");
+  if (!endpoint) throw new GatewayError("not_found", "There is no MCP server at this URL");
   const { completed: delivered } = c.env as ServeInfo;
-  return handler({ request: c.req.raw, head, principal, server, correlationId, delivered });
+  return handler({ request: c.req.raw, head, principal, endpoint, correlationId, delivered });
+}
+
+async function serveApi(deps: EdgeDeps, visit: Visit): Promise<Response> {
+  const { c, head, correlationId } = visit;
+  const principal = await deps.authenticate(head.headers.get("authorization"));
+  return await deps.admin.fetch(c.req.raw, principal, correlationId);
 }
 
 function metadataReply(deps: EdgeDeps, { c, head }: Visit): Response {

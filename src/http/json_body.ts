@@ -4,6 +4,7 @@
  * @module
  */
 import { setImmediate } from "node:timers";
+import { bytesOf } from "../mcp/message.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 
 const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" } as const;
@@ -13,14 +14,15 @@ const LARGE_BODY_BYTES = 256 * 1024;
 
 /** @param delivered settles when the response has been sent, or cannot be any more */
 export function jsonResponse(
-  reply: { readonly status: number; readonly body: Uint8Array },
+  reply: { readonly status: number; readonly body: Uint8Array | string },
   budget: ByteBudget,
   delivered: Promise<void>,
 ): Response {
-  const { status, body } = reply;
-  if (body.length <= LARGE_BODY_BYTES) {
-    return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: JSON_HEADERS });
+  const { status } = reply;
+  if (reply.body.length <= LARGE_BODY_BYTES) {
+    return new Response(reply.body as BodyInit, { status, headers: JSON_HEADERS });
   }
+  const body = bytesOf(reply.body);
   // As a stream, because of other bodies the runtime says at once that they were delivered.
   createHold(budget, delivered).next(body.length);
   const stream = new ReadableStream<Uint8Array>({

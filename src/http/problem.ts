@@ -5,13 +5,14 @@
  * @module
  * @see RFC 9457
  */
-import { type ErrorCode, GatewayError, ProtocolError } from "../domain/errors.ts";
+import { type ErrorCode, FaultyRequest, GatewayError, ProtocolError } from "../domain/errors.ts";
 import { InvalidMessage, NULL_ID } from "../mcp/message.ts";
 import { errorResponse } from "../mcp/rpc_error.ts";
 
 /** HTTP status per code. A new code does not compile until it has a status. */
 export const HTTP_STATUS = {
   invalid_request: 400,
+  invalid_params: 400,
   unauthenticated: 401,
   forbidden: 403,
   not_found: 404,
@@ -19,6 +20,9 @@ export const HTTP_STATUS = {
   not_acceptable: 406,
   request_timeout: 408,
   conflict: 409,
+  declared: 409,
+  discovered: 409,
+  precondition_failed: 412,
   too_large: 413,
   uri_too_long: 414,
   unsupported_media_type: 415,
@@ -31,6 +35,7 @@ export const HTTP_STATUS = {
   upstream_protocol: 502,
   outcome_unknown: 502,
   refused: 403,
+  egress_denied: 400,
 } as const satisfies Record<ErrorCode, number>;
 
 export function statusOf(error: unknown): number {
@@ -56,7 +61,8 @@ export function problemDocument(error: unknown, correlationId: string): Response
   const title = error instanceof GatewayError
     ? error.message
     : "The gateway failed to handle the request";
-  return new Response(JSON.stringify({ title, status, code, correlationId }), {
+  const errors = error instanceof FaultyRequest ? { errors: error.faults } : {};
+  return new Response(JSON.stringify({ title, status, code, correlationId, ...errors }), {
     status,
     headers: { "Content-Type": "application/problem+json", ...retryAfter(error) },
   });

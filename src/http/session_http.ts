@@ -172,8 +172,10 @@ export function createSessionHttp(
   };
 }
 
-function visitor({ principal, server, correlationId, head }: StreamableRequest): Visitor {
-  return { principal, server, correlationId, version: head.headers.get("mcp-protocol-version") };
+function visitor({ principal, endpoint, correlationId, head }: StreamableRequest): Visitor {
+  const { headers } = head;
+  const version = headers.get("mcp-protocol-version");
+  return { principal, endpoint, correlationId, version, clientHeaders: headers };
 }
 
 function isInitialize(message: ClientMessage): boolean {

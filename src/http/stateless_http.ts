@@ -9,7 +9,7 @@ import { GatewayError } from "../domain/errors.ts";
 import type { CallContext, Dispatch, Reply } from "../mcp/dispatch.ts";
 import { ClientLeft, Draining } from "../mcp/failure.ts";
 import { onOneLine } from "../mcp/edit.ts";
-import type { ClientMessage } from "../mcp/message.ts";
+import { bytesOf, type ClientMessage } from "../mcp/message.ts";
 import type { MirrorHeaders } from "../mcp/revisions/stateless_era.ts";
 import { type Bagged, createBag } from "../platform/bag.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
@@ -80,10 +80,11 @@ export function createStatelessHttp(
       delivered: incoming.delivered,
       leavingIsNoticed: leavingIsNoticed(head.wireBytes, bodyBytes),
       principal: incoming.principal,
-      server: incoming.server,
+      endpoint: incoming.endpoint,
       correlationId,
       message,
       headers: mirrorHeaders(head),
+      clientHeaders: head.headers,
       abort: new AbortController(),
     };
     running.add(call);
@@ -119,7 +120,7 @@ export function createStatelessHttp(
       const reply = await last.catch((error) => withId(error, call.message, call.correlationId));
       running.remove(call);
       if (reply instanceof CallFailed) return new Uint8Array(await reply.response.arrayBuffer());
-      return reply.kind === "message" ? reply.body : undefined;
+      return reply.kind === "message" ? bytesOf(reply.body) : undefined;
     };
     return lateJsonResponse(body, deps.budget, call.delivered, () => {
       running.remove(call);
@@ -244,7 +245,7 @@ async function lastOf(reply: Reply): Promise<SingleReply> {
 
 function batchesOf(reply: Reply): () => Promise<readonly Uint8Array[] | undefined> {
   if (reply.kind === "stream") return reply.next;
-  let left = reply.kind === "message" ? [onlyLine(reply.body)] : [];
+  let left = reply.kind === "message" ? [onlyLine(bytesOf(reply.body))] : [];
   return () => {
     const batch = left.length > 0 ? left : undefined;
     left = [];

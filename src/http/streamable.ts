@@ -8,7 +8,7 @@
 import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Principal } from "../domain/principal.ts";
-import type { UpstreamServer } from "../domain/server.ts";
+import type { Endpoint } from "../mcp/endpoint.ts";
 import { decodeClientBody } from "../mcp/message.ts";
 import { isStateless } from "../mcp/revisions/revision.ts";
 import { isOfStatelessEra } from "../mcp/revisions/stateless_era.ts";
@@ -22,7 +22,7 @@ export interface StreamableRequest {
   readonly request: Request;
   readonly head: RequestHead;
   readonly principal: Principal;
-  readonly server: UpstreamServer;
+  readonly endpoint: Endpoint;
   readonly correlationId: string;
   /** Settles when the response has been sent, or cannot be any more. */
   readonly delivered: Promise<void>;

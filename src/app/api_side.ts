@@ -1,0 +1,65 @@
+/**
+ * The management API, put together.
+ *
+ * @module
+ */
+import { createAdmin } from "../admin/admin.ts";
+import type { Discovery } from "../catalog/discovery.ts";
+import { createItemService } from "../catalog/item_service.ts";
+import { createServerService } from "../catalog/server_service.ts";
+import { ALL } from "../catalog/view.ts";
+import { createUpstreamService } from "../catalog/upstream_service.ts";
+import { VERSION } from "../domain/version.ts";
+import type { Stats } from "../telemetry/stats.ts";
+import { type Base, box } from "./base.ts";
+import type { Kept } from "./catalog_side.ts";
+import type { openSessions } from "./message_side.ts";
+import type { UpstreamSide } from "./upstream_side.ts";
+
+interface ApiParts extends Kept, UpstreamSide {
+  readonly discovery: Discovery;
+  readonly stats: Stats;
+  readonly sessions: ReturnType<typeof openSessions>;
+}
+
+const UNREADABLE = "Its stored credentials cannot be read with this AUTH_ENCRYPTION_SECRET: give " +
+  "them again, or start with the earlier one in AUTH_ENCRYPTION_SECRET_PREVIOUS";
+
+/** The management API. */
+export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
+  const { tables, catalog, discovery, egress, client, stats, sessions } = parts;
+  const listed = async () => {
+    const live = await sessions.list();
+    return live.map(({ key, base, createdMs, usedMs }) => {
+      const { kind, subject, server, revision } = base;
+      const endpoint = server === ALL ? "/mcp" : `/servers/${server}/mcp`;
+      return { key, kind, subject, endpoint, revision, createdMs, usedMs };
+    });
+  };
+  return createAdmin({
+    upstreams: createUpstreamService({
+      tables,
+      catalog,
+      timers,
+      checkUrl: egress.checkUrl,
+      discovery,
+    }),
+    servers: createServerService({ tables, catalog }),
+    items: createItemService({ tables, catalog }, { separator: config.toolNameSeparator }),
+    statusOf(server) {
+      const { status, lastSeenMs, lastError } = discovery.statusOf(server.id);
+      const health = client.stateOf(server);
+      const isDown = status === "connected" && health.status === "unhealthy";
+      return {
+        status: isDown ? "unreachable" : status,
+        lastSeenMs: Math.max(lastSeenMs ?? 0, health.lastSeenMs ?? 0) || undefined,
+        lastError: catalog.upstream(server.id)?.isUnreadable
+          ? UNREADABLE
+          : lastError ?? health.lastError,
+      };
+    },
+    sessions: { list: listed, hashKey: box(platform, "session ids").key },
+    snapshot: stats.snapshot,
+    timers,
+  }, { version: VERSION });
+}

@@ -1,0 +1,142 @@
+/**
+ * The protocol of both eras, over HTTP.
+ *
+ * @module
+ */
+import type { Catalog } from "../catalog/catalog.ts";
+import type { Binding } from "../catalog/view.ts";
+import type { Views } from "../catalog/views.ts";
+import type { UpstreamServer } from "../domain/server.ts";
+import { VERSION } from "../domain/version.ts";
+import { createSessionHttp } from "../http/session_http.ts";
+import { createSseWriter } from "../http/sse_writer.ts";
+import { createStatelessHttp } from "../http/stateless_http.ts";
+import { createStreamable } from "../http/streamable.ts";
+import { createDispatch } from "../mcp/dispatch.ts";
+import { createSessions, createSessionsOff, type SessionViews } from "../mcp/session/sessions.ts";
+import { createStatelessCalls, type UpstreamCall } from "../mcp/stateless_calls.ts";
+import { createListen } from "../mcp/view/listen.ts";
+import type { CheckArguments } from "../mcp/view/routing.ts";
+import { createStatelessView } from "../mcp/view/stateless_view.ts";
+import { createArgumentCheck } from "../policy/guardrails/argument_schema.ts";
+import type { Fields, Log } from "../telemetry/log.ts";
+import type { Stats } from "../telemetry/stats.ts";
+import type { UpstreamClient } from "../upstream/client.ts";
+import { type Base, logAt } from "./base.ts";
+import { keepers } from "./keepers.ts";
+import type { UpstreamSide } from "./upstream_side.ts";
+
+/** Compiles the schema of a tool when it is first called. */
+export function argumentCheck(log: Log): CheckArguments {
+  const names = new WeakMap<object, string>();
+  const { check } = createArgumentCheck({
+    unusable(reason, key) {
+      const tool = names.get(key);
+      log.warning("The arguments of a tool are not checked, or not all", { tool, reason });
+    },
+  });
+  const schemas = new WeakMap<Binding["item"], string>();
+  return ({ item }, args) => {
+    let schema = schemas.get(item);
+    if (schema === undefined) {
+      schema = JSON.stringify(JSON.parse(item.definition).inputSchema ?? {});
+      schemas.set(item, schema);
+      names.set(item, item.exposedName);
+    }
+    return check(item, schema, args);
+  };
+}
+
+interface MessageParts extends UpstreamSide, Omit<SessionViews, "editsOf"> {
+  readonly stats: Stats;
+  readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  readonly sessions: ReturnType<typeof openSessions>;
+  readonly isFinishing: () => boolean;
+}
+
+/** The protocol of both eras over HTTP. */
+export function createMessageSide({ config, platform, timers, budget }: Base, parts: MessageParts) {
+  const { clock, log } = platform;
+  const { client, eras, views, lists, changes, check, stats } = parts;
+  const calls = createStatelessCalls({
+    client,
+    eras,
+    now: clock.monotonic,
+    record: stats.record,
+    failed: (call, error) => logFailure(log, call, error),
+  }, config);
+  const listen = createListen({ calls, changes, timers, serverOf: parts.serverOf });
+  const view = createStatelessView({ views, lists, calls, listen, check });
+  const http = { timers, budget, sse: createSseWriter(clock.monotonic) };
+  const dispatch = createDispatch({ calls, view, budget });
+  const stateless = createStatelessHttp({ ...http, dispatch }, config);
+  const session = createSessionHttp({
+    ...http,
+    clock,
+    endpoint: parts.sessions.endpoint,
+    isFinishing: parts.isFinishing,
+  }, config);
+  return { stateless, streamable: createStreamable({ stateless, session, timers }, config) };
+}
+
+export function openSessions(
+  { config, platform, timers }: Base,
+  client: UpstreamClient,
+  catalog: Catalog,
+  stats: Stats,
+  views: Omit<SessionViews, "editsOf">,
+) {
+  const { clock, log } = platform;
+  const common = {
+    client,
+    clock,
+    timers,
+    version: VERSION,
+    views: { ...views, editsOf: editsOf(views.views) },
+    record: stats.record,
+    serverOf: (slug: string) => catalog.upstream(slug)?.server,
+    failed: (what: string, fields: Fields, error: unknown) =>
+      logAt(log, error)(what, { ...fields, error }),
+  };
+  const bounds = {
+    ...config,
+    idleMs: config.sessionIdleMs,
+    maxMs: config.sessionMsMax,
+    perPrincipal: config.sessionsPerPrincipal,
+  };
+  return config.statefulSessions
+    ? createSessions({ ...common, ...keepers(config, platform) }, bounds)
+    : createSessionsOff(common, bounds);
+}
+
+/** On its own endpoint a server's messages are relayed as they are. */
+function editsOf(views: Views): SessionViews["editsOf"] {
+  return ({ base, upstreams }, server) => {
+    if (base.server === server.slug) return undefined;
+    const view = views.of(base.server);
+    if (view === undefined) return { renamed: undefined };
+    const renamed = (uri: string) => view.renamed(server, uri);
+    return {
+      renamed: view.hasAliases(server) ? renamed : undefined,
+      // What is below a resource that the client has subscribed to may be on no list.
+      isShown: (uri) =>
+        view.resolve(renamed(uri) ?? uri).some(({ binding }) => binding.server.id === server.id) ||
+        upstreams.get(server.slug)?.state.subscriptions.some((one) => isBelow(uri, one)) === true,
+    };
+  };
+}
+
+function isBelow(uri: string, parent: string): boolean {
+  return uri.startsWith(parent) &&
+    (parent.endsWith("/") || /^[/?#]/.test(uri.slice(parent.length)));
+}
+
+function logFailure(log: Log, call: UpstreamCall, error: unknown): void {
+  logAt(log, error)("An upstream call failed", {
+    correlationId: call.correlationId,
+    server: call.server.slug,
+    method: call.message.method,
+    subject: call.principal.subject,
+    error,
+  });
+}
