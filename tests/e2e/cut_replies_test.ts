@@ -7,7 +7,7 @@
 import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { configFor } from "../support/everything.ts";
 import { callModern, type Message, type ModernCall, type ModernReply } from "../support/modern.ts";
-import { type Gateway, startGateway } from "../support/processes.ts";
+import { type Gateway, NEVER_HOLDS_BACK, startGateway } from "../support/processes.ts";
 import { chunkBytes } from "../support/raw_http.ts";
 import {
   resultOf,
@@ -59,7 +59,7 @@ Deno.test.beforeAll(async () => {
   upstream = await startScripted(answerInPart);
   gateway = await startGateway({
     config: configFor({ cut: upstream.origin }),
-    env: { MCP_REQUIRE_AUTH: "false", LOG_LEVEL: "error" },
+    env: { MCP_REQUIRE_AUTH: "false", LOG_LEVEL: "error", ...NEVER_HOLDS_BACK },
   });
   await send({ params: { name: "greet" } });
 });

@@ -15,13 +15,15 @@ import {
 import { freePort } from "../support/free_port.ts";
 import { callModern, type Message, type ModernCall, type ModernReply } from "../support/modern.ts";
 import { messageOf, openModern, responseOf } from "../support/open_reply.ts";
-import { type Gateway, startGateway } from "../support/processes.ts";
+import { type Gateway, NEVER_HOLDS_BACK, startGateway } from "../support/processes.ts";
 import { startScripted } from "../support/scripted.ts";
 import { until } from "../support/until.ts";
 
 const READ: ModernCall = { method: "resources/read", params: { uri: "test://static-text" } };
 const COUNT: ModernCall = { params: { name: "test_counter", arguments: {} } };
 const SLOW: ModernCall = { params: { name: "test_slow", arguments: { ms: 60_000 } } };
+/** When calls are held back, and until when, is the matter of `upstream_health_test.ts`. */
+const ENV = { MCP_REQUIRE_AUTH: "false", ...NEVER_HOLDS_BACK };
 /** For a failure that the gateway sees at once. */
 const SOON_MS_MAX = 2_000;
 /** How long a server may be taken for one of the session era before it is asked again. */
@@ -98,7 +100,7 @@ Deno.test("a server that was down when the gateway started is found when it come
   const origin = `http://127.0.0.1:${port}`;
   await using gateway = await startGateway({
     config: configFor({ everything: origin }),
-    env: { MCP_REQUIRE_AUTH: "false" },
+    env: ENV,
   });
   await callModern(gateway.origin, { path: EVERYTHING_PATH, ...READ });
   await using _upstream = await startEverything({ port });
@@ -154,7 +156,7 @@ for (const [what, request, count] of [["a read", READ, 2], ["a tool call", COUNT
     });
     await using gateway = await startGateway({
       config: configFor({ everything: upstream.origin }),
-      env: { MCP_REQUIRE_AUTH: "false" },
+      env: ENV,
     });
     const send = (one: ModernCall) => callModern(gateway.origin, { path: EVERYTHING_PATH, ...one });
     await send({ method: "tools/list" });
@@ -205,7 +207,7 @@ async function openWorld(options: EverythingOptions = {}): Promise<World> {
   let upstream = await startEverything(options);
   const gateway = await startGateway({
     config: configFor({ everything: upstream.origin }),
-    env: { MCP_REQUIRE_AUTH: "false", SHUTDOWN_GRACE: "1s" },
+    env: { ...ENV, SHUTDOWN_GRACE: "1s" },
   });
   const world: World = {
     gateway,
@@ -245,7 +247,7 @@ async function runSlowly(world: World, speaksFirst: boolean) {
     return reply;
   }
   const reply = await open(world, {
-    params: { name: "test_many_notifications", arguments: { count: 100_000 } },
+    params: { name: "test_steps", arguments: { count: 1000, ms: 50, label: "slowly" } },
     meta: { progressToken: "mine" },
   });
   await messageOf(reply, "notifications/progress");

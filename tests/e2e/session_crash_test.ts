@@ -9,6 +9,7 @@ import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { freePort } from "../support/free_port.ts";
 import type { Message } from "../support/modern.ts";
 import { statusOf } from "../support/open_reply.ts";
+import { NEVER_HOLDS_BACK } from "../support/processes.ts";
 import { type Program, startProgram } from "../support/program.ts";
 import { headerOf } from "../support/raw_http.ts";
 import {
@@ -317,7 +318,7 @@ Deno.test("a second gateway on the same data ends with a line that says why", as
   await place.serve({}).listening();
   const { code, stderr } = await place.serve({}).ended();
   assertEquals([code, stderr.trim().split("\n").length], [1, 1]);
-  assert(/sessions\.db.*another process.*--data/.test(stderr), stderr);
+  assert(/sallyport\.db.*another process.*--data/.test(stderr), stderr);
 });
 
 for (
@@ -420,7 +421,7 @@ interface Place extends AsyncDisposable {
 async function openPlace(): Promise<Place> {
   const stack = new AsyncDisposableStack();
   const { path: dir } = stack.use(await tempDir());
-  const server = stack.use(await startScriptedSessions());
+  const server = stack.use(await startScriptedSessions({ setsGatewayAside: true }));
   await Deno.writeTextFile(`${dir}/config.json`, JSON.stringify(scriptedConfig(server.origin)));
   return {
     dir,
@@ -431,7 +432,7 @@ async function openPlace(): Promise<Place> {
       return stack.use(
         startProgram(["--port", String(port), ...args], {
           cwd: dir,
-          env: { ...always, SHUTDOWN_GRACE: "1s", ...env },
+          env: { ...always, SHUTDOWN_GRACE: "1s", ...NEVER_HOLDS_BACK, ...env },
           ...filesKibMax !== undefined && { before: limited(filesKibMax) },
         }),
       );

@@ -8,7 +8,12 @@ import { type Gateway, type RunningProcess, startFixture, startGateway } from ".
 import { mintToken, TEST_JWT_SECRET } from "./tokens.ts";
 
 /** See the table in `fixtures/everything/README.md`. */
-export interface EverythingStats {
+export interface EverythingStats extends EverythingCounts {
+  /** What the gateway asked for itself; the others count what its clients made it ask. */
+  readonly own: EverythingCounts;
+}
+
+export interface EverythingCounts {
   readonly calls: Readonly<Record<string, number>>;
   readonly methods: Readonly<Record<string, number>>;
   readonly started: number;

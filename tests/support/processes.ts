@@ -19,6 +19,12 @@ export interface RunningProcess extends AsyncDisposable {
   stop(): Promise<Deno.CommandStatus>;
 }
 
+/**
+ * Settings of a gateway for tests in which servers fail again and again on purpose, and what comes
+ * next is to reach them all the same.
+ */
+export const NEVER_HOLDS_BACK = { UNHEALTHY_THRESHOLD: "1000" };
+
 export interface GatewayOptions {
   /** The config file. */
   readonly config?: unknown;

@@ -3,7 +3,8 @@
  * reaches it exactly as it came.
  *
  * It is for what `fixtures/` cannot show: replies that depend on the test's own data, and the
- * bytes of a request. What it is not told to answer is `server/discover`, which it knows.
+ * bytes of a request. What it is not told to answer is `server/discover`, which it knows. What a
+ * gateway asks on its own account it answers as a server that offers nothing, and tells nobody.
  *
  * @module
  */
@@ -11,6 +12,7 @@ import { createServer, type Socket } from "node:net";
 import { createByteReader } from "../../fixtures/hostile/byte_reader.ts";
 import { type HttpRequest, readRequest } from "../../fixtures/hostile/http_request.ts";
 import { parseRpc, type RpcRequest } from "../../fixtures/hostile/rpc.ts";
+import { isOwnRequest } from "./own_requests.ts";
 
 export interface ScriptedRequest extends HttpRequest {
   readonly rpc: RpcRequest;
@@ -49,8 +51,9 @@ export async function startScripted(script: Script): Promise<Scripted> {
       const rpc = request && parseRpc(request.body);
       if (!request || !rpc) return void socket.destroy();
       const incoming = { ...request, rpc };
-      if (rpc.method !== "server/discover") requests.push(incoming);
-      const reply = await script(incoming) ?? usualReply(rpc);
+      const isOwn = isOwnRequest(rpc.message);
+      if (!isOwn && rpc.method !== "server/discover") requests.push(incoming);
+      const reply = isOwn ? ownReply(rpc) : await script(incoming) ?? usualReply(rpc);
       if (reply.bytes.length > 0) {
         await new Promise<void>((resolve) => socket.write(reply.bytes, () => resolve()));
       }
@@ -111,15 +114,19 @@ export function saying(text: string): string {
   return JSON.stringify({ resultType: "complete", content: [{ type: "text", text }] });
 }
 
-function usualReply(rpc: RpcRequest): ScriptedReply {
-  if (rpc.method !== "server/discover") return jsonReply(resultOf(rpc, saying("hello")));
-  return jsonReply(resultOf(rpc, DISCOVERED));
+function ownReply(rpc: RpcRequest): ScriptedReply {
+  return jsonReply(resultOf(rpc, JSON.stringify({ ...DISCOVERED, capabilities: {} })));
 }
 
-const DISCOVERED = JSON.stringify({
+function usualReply(rpc: RpcRequest): ScriptedReply {
+  if (rpc.method !== "server/discover") return jsonReply(resultOf(rpc, saying("hello")));
+  return jsonReply(resultOf(rpc, JSON.stringify(DISCOVERED)));
+}
+
+const DISCOVERED = {
   resultType: "complete",
   supportedVersions: ["2026-07-28"],
   capabilities: { tools: {}, prompts: {}, resources: {} },
   ttlMs: 0,
   cacheScope: "private",
-});
+};

@@ -13,6 +13,7 @@ import { createByteReader } from "../../fixtures/hostile/byte_reader.ts";
 import { readRequest } from "../../fixtures/hostile/http_request.ts";
 import { parseRpc } from "../../fixtures/hostile/rpc.ts";
 import type { Json, Message } from "./modern.ts";
+import { isOwnRequest, OWN_SESSION } from "./own_requests.ts";
 import { until } from "./until.ts";
 
 export interface SessionRequest {
@@ -91,6 +92,14 @@ export interface Slot {
   readonly greeting: (members: Message) => Handler;
 }
 
+export interface ScriptedSessionsOptions {
+  /**
+   * What the gateway asks on its own account is answered as by a server that offers nothing, before
+   * the slot is played too, and is not recorded: slots are for what clients make it do.
+   */
+  readonly setsGatewayAside?: boolean;
+}
+
 export interface ScriptedSessions extends AsyncDisposable {
   readonly origin: string;
   /** An endpoint that nobody has used yet. */
@@ -106,7 +115,9 @@ interface Stage extends Slot {
   readonly script: SessionScript;
 }
 
-export async function startScriptedSessions(): Promise<ScriptedSessions> {
+export async function startScriptedSessions(
+  { setsGatewayAside = false }: ScriptedSessionsOptions = {},
+): Promise<ScriptedSessions> {
   const stages: Stage[] = [];
   const sockets = new Set<Socket>();
 
@@ -115,12 +126,17 @@ export async function startScriptedSessions(): Promise<ScriptedSessions> {
     const left = new Promise<void>((resolve) => socket.once("close", resolve));
     for (;;) {
       const raw = await readRequest(reader);
-      const stage = raw && stages[Number(raw.target.split("/")[1])];
-      if (stage === undefined) return void socket.destroy();
-      const request = requestOf(raw!);
-      stage.requests.push(request);
+      if (raw === undefined) return void socket.destroy();
+      const request = requestOf(raw);
       const done = Promise.withResolvers<void>();
       const reply = replyOn(socket, left, done.resolve);
+      if (setsGatewayAside && isOwn(request)) {
+        answerGateway(request, reply);
+        continue;
+      }
+      const stage = stages[Number(raw.target.split("/")[1])];
+      if (stage === undefined) return void socket.destroy();
+      stage.requests.push(request);
       await (stage.script[request.method] ?? stage.usual)(request, reply);
       await Promise.race([done.promise, left]);
       if (socket.destroyed) return;
@@ -184,6 +200,24 @@ function newSlot(number: number): Omit<Stage, "script"> {
       reply.json(result(request, { content: [{ type: "text", text: "usual" }] }));
     },
   };
+}
+
+function isOwn({ message, headers }: SessionRequest): boolean {
+  const [, session] = headers.find(([name]) => name.toLowerCase() === "mcp-session-id") ?? [];
+  return isOwnRequest(message, session);
+}
+
+/** As a server of the session era that offers nothing: then there is nothing to ask it. */
+function answerGateway(request: SessionRequest, reply: SessionReply): void {
+  if (request.method === "initialize") {
+    const headers = { "Mcp-Session-Id": `${OWN_SESSION}${crypto.randomUUID()}` };
+    return reply.json(initialized(request, { capabilities: {} }), { headers });
+  }
+  if (request.method === "server/discover") return reply.empty(404);
+  if (request.verb === "DELETE") return reply.empty(200);
+  if (request.verb !== "POST") return reply.empty(405);
+  if (request.idText === "null") return reply.empty(202);
+  reply.json(result(request, {}));
 }
 
 /** The answer to `initialize`: what was asked for. */

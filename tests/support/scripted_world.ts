@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gateway, startGateway } from "./processes.ts";
+import { type Gateway, NEVER_HOLDS_BACK, startGateway } from "./processes.ts";
 import {
   type SessionScript,
   type Slot,
@@ -30,11 +30,11 @@ export async function openScriptedWorld(
   env: Readonly<Record<string, string>> = {},
 ): Promise<ScriptedWorld> {
   const stack = new AsyncDisposableStack();
-  const server = stack.use(await startScriptedSessions());
+  const server = stack.use(await startScriptedSessions({ setsGatewayAside: true }));
   const gateway = stack.use(
     await startGateway({
       config: scriptedConfig(server.origin),
-      env: { JWT_SECRET_KEY: TEST_JWT_SECRET, SHUTDOWN_GRACE: "1s", ...env },
+      env: { JWT_SECRET_KEY: TEST_JWT_SECRET, SHUTDOWN_GRACE: "1s", ...NEVER_HOLDS_BACK, ...env },
     }),
   );
   const at = async ({ number }: Slot) => ({
