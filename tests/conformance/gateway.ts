@@ -6,10 +6,13 @@
 import type { Processes } from "./processes.ts";
 
 const UPSTREAM = "everything";
+const VIRTUAL = "chosen";
 
 export interface Gateway extends AsyncDisposable {
   /** Where the upstream appears under its own tool names. */
   readonly endpoint: string;
+  /** A virtual server with everything that it has, under the same names. */
+  readonly virtualEndpoint: string;
 }
 
 /** Starts the gateway in front of `upstreamUrl`; disposing of the result ends it. */
@@ -18,8 +21,12 @@ export async function startGateway(processes: Processes, upstreamUrl: string): P
   const remove = () => Deno.remove(directory, { recursive: true });
   try {
     const config = `${directory}/mcp.json`;
-    const servers = { [UPSTREAM]: { type: "http", url: upstreamUrl } };
-    await Deno.writeTextFile(config, JSON.stringify({ mcpServers: servers }));
+    const mcpServers = { [UPSTREAM]: { type: "http", url: upstreamUrl } };
+    const all = ["*"];
+    const servers = {
+      [VIRTUAL]: { tools: all, prompts: all, resources: all, naming: "verbatim" },
+    };
+    await Deno.writeTextFile(config, JSON.stringify({ mcpServers, servers }));
     const data = `${directory}/data`;
     await Deno.mkdir(data);
     const listener = await processes.listen(
@@ -28,6 +35,7 @@ export async function startGateway(processes: Processes, upstreamUrl: string): P
     );
     return {
       endpoint: `${listener.origin}/servers/${UPSTREAM}/mcp`,
+      virtualEndpoint: `${listener.origin}/servers/${VIRTUAL}/mcp`,
       async [Symbol.asyncDispose]() {
         await listener[Symbol.asyncDispose]();
         await remove();

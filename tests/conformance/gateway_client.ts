@@ -8,6 +8,7 @@ import { readAssignment } from "./client.ts";
 import { playScenario } from "./client_scenarios.ts";
 import { startGateway } from "./gateway.ts";
 import { createProcesses, type Processes } from "./processes.ts";
+import { startShield } from "./shield.ts";
 
 /** Less than the referee's own patience of 30 s, so that the reason is still told. */
 const RUN_MS_MAX = 25_000;
@@ -24,6 +25,7 @@ if (import.meta.main) {
 }
 
 async function play(processes: Processes, upstreamUrl: string): Promise<void> {
-  await using gateway = await startGateway(processes, upstreamUrl);
+  await using shield = startShield(upstreamUrl);
+  await using gateway = await startGateway(processes, shield.url);
   await playScenario(gateway.endpoint, readAssignment());
 }

@@ -28,7 +28,9 @@ export function playServer(run: ServerRun, options: PlayOptions): Promise<Outcom
     const url = `${fixture.origin}/mcp`;
     if (side === "direct") return await judgeServer(processes, run, url, directory);
     await using gateway = await startGateway(processes, url);
-    return await judgeServer(processes, run, gateway.endpoint, directory);
+    const isVirtual = run.through === "virtual server";
+    const endpoint = isVirtual ? gateway.virtualEndpoint : gateway.endpoint;
+    return await judgeServer(processes, run, endpoint, directory);
   });
 }
 

@@ -20,7 +20,7 @@ import { CLIENT_RUNS, SERVER_RUNS } from "./runs.ts";
 const CLIENT_RUNS_AT_ONCE = 2;
 
 /** What is not finished by then counts as failed. */
-const PROGRAM_MS_MAX = 110_000;
+const PROGRAM_MS_MAX = 280_000;
 
 if (import.meta.main) {
   const temporary = await Deno.makeTempDir({ prefix: "conformance-" });

@@ -18,6 +18,8 @@ export interface ServerRun {
   readonly referee: string;
   /** Which scenarios; none means the referee's default suite. */
   readonly selection: readonly string[];
+  /** What of the gateway is in between: the server's own endpoint, or a virtual server. */
+  readonly through: "own endpoint" | "virtual server";
 }
 
 /** The referee is the server: reference client, then (or not) the gateway, then the referee. */
@@ -28,7 +30,7 @@ export interface ClientRun {
   readonly revision: string;
 }
 
-export const SERVER_RUNS: readonly ServerRun[] = [
+const SUITES: readonly Omit<ServerRun, "through">[] = [
   { title: "server 0.1 default", referee: REFEREE.stable, selection: [] },
   { title: "server 0.1 all", referee: REFEREE.stable, selection: ["--suite", "all"] },
   {
@@ -41,6 +43,15 @@ export const SERVER_RUNS: readonly ServerRun[] = [
     referee: REFEREE.next,
     selection: ["--requirements", "2026-07-28"],
   },
+];
+
+export const SERVER_RUNS: readonly ServerRun[] = [
+  ...SUITES.map((suite) => ({ ...suite, through: "own endpoint" as const })),
+  ...SUITES.map((suite) => ({
+    ...suite,
+    title: `${suite.title} virtual`,
+    through: "virtual server" as const,
+  })),
 ];
 
 export const CLIENT_RUNS: readonly ClientRun[] = [
