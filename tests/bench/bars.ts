@@ -7,6 +7,7 @@
 
 import type { Results } from "./figures.ts";
 import { growthBytesPerRound, type Held } from "./held.ts";
+import { milliseconds } from "./markdown.ts";
 
 /** One promise and what was measured. */
 export interface Bar {
@@ -31,6 +32,14 @@ const GROWTH_BYTES_PER_SESSION_MAX = 1_000;
 /** What pools open and close by themselves; each session has two streams. */
 const GROWTH_FILES_MAX = 32;
 const START_MS_MAX = 700;
+/** What the endpoint of all servers may cost, to that of one; and that of many, to that of few. */
+const AGGREGATE_CPU_RATIO_MAX = 1.15;
+const LONG_LIST_CPU_RATIO_MAX = 0.5;
+const FAULTY_LIST_MS_MAX = 300;
+const FAULTY_READY_MS_MAX = 2_000;
+const DISCOVERY_MS_MAX = 3_000;
+const PAGE_MS_MAX = 20;
+const PAUSE_MS_MAX = 20;
 
 /** Holds the results of a run against all bars. */
 export function barsOf(results: Results, held: Held, warmStartMs: number | undefined): Bar[] {
@@ -38,7 +47,9 @@ export function barsOf(results: Results, held: Held, warmStartMs: number | undef
     ...statelessBars(results),
     ...sessionBars(results),
     ...holdingBars(held),
-    below("Warm start", warmStartMs, START_MS_MAX, (value) => `${Math.round(value)} ms`),
+    ...aggregateBars(results),
+    ...catalogBars(held),
+    below("Warm start", warmStartMs, START_MS_MAX, whole),
   ];
 }
 
@@ -133,6 +144,49 @@ function holdingBars({ idle, growth }: Held): Bar[] {
   ];
 }
 
+function aggregateBars(results: Results): Bar[] {
+  const call = "mcp-call-1k-32";
+  const ratio = (what: string, measured: number | undefined) =>
+    atMost(what, measured, AGGREGATE_CPU_RATIO_MAX, times);
+  const toVerbatim = (name: "mcp-1" | "mcp-20" | "mcp-200", servers: string) =>
+    ratio(
+      `CPU per tools/call through /mcp with ${servers}, to the verbatim endpoint`,
+      results.cpuRatio(call, name, "sallyport-jwt"),
+    );
+  return [
+    toVerbatim("mcp-1", "1 upstream server"),
+    toVerbatim("mcp-20", "20 upstream servers"),
+    toVerbatim("mcp-200", "200 upstream servers"),
+    ratio("The same with 200, to that with 1", results.cpuRatio(call, "mcp-200", "mcp-1")),
+    ratio(
+      "CPU per tools/call through /mcp in a session, to the verbatim endpoint",
+      results.cpuRatio("mcp-session-call-1k-32", "mcp-session", "sallyport-jwt"),
+    ),
+    atMost(
+      "CPU per tools/list of 400 tools on /mcp, to pass-through",
+      results.cpuRatio("mcp-list-400-8", "mcp-20", "pass-through"),
+      LONG_LIST_CPU_RATIO_MAX,
+      times,
+    ),
+  ];
+}
+
+function catalogBars({ faulty, discovery }: Held): Bar[] {
+  return [
+    below("tools/list with a server that hangs, p99", faulty?.p99Ms, FAULTY_LIST_MS_MAX, whole),
+    below("Ready in spite of it", faulty?.readyMs, FAULTY_READY_MS_MAX, whole),
+    below("5,000 tools discovered", discovery?.discoveryMs, DISCOVERY_MS_MAX, whole),
+    below("A page of their list, p99", discovery?.pageP99Ms, PAGE_MS_MAX, milliseconds),
+    atMost(
+      "Longest pause while they are discovered",
+      discovery?.discoveryPauseMs,
+      PAUSE_MS_MAX,
+      milliseconds,
+    ),
+  ];
+}
+
+const whole = (ms: number) => `${Math.round(ms)} ms`;
 const times = (value: number) => `${value.toFixed(2)}×`;
 const microseconds = (value: number) => `${value.toFixed(1)} µs`;
 

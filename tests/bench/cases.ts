@@ -5,7 +5,7 @@
  */
 
 import type { ContenderName } from "./contenders.ts";
-import { TOOL_NAMES } from "./payload.ts";
+import { LONG_SERVERS, manyToolNames, TOOL_NAMES } from "./payload.ts";
 import type { Expectation } from "./types.ts";
 
 /** One case of load: a request, or the opening of sessions, and the number of connections that do it. */
@@ -26,6 +26,8 @@ export interface RequestAsked {
   readonly kind: "request";
   /** In the session era every connection has a session, opened before anything is counted. */
   readonly era: "stateless" | "session";
+  /** Which of the contender's addresses is asked, when it is not that of the era. */
+  readonly at?: "long";
   readonly method: "tools/call" | "tools/list";
   readonly tool?: string;
   readonly args?: Readonly<Record<string, number | boolean>>;
@@ -50,10 +52,21 @@ export type CaseName =
   | "session-call-1k-32"
   | "session-notify-32"
   | "session-open-32"
-  | "session-cycle-32";
+  | "session-cycle-32"
+  | "mcp-call-1k-32"
+  | "mcp-list-400-8"
+  | "mcp-session-call-1k-32";
 
-/** What is not load: sessions that are only there, and sessions that come and go. */
-export const HOLDING_NAMES = ["session-idle", "session-growth"] as const;
+/**
+ * What is not a case of load: sessions that are only there, and sessions that come and go; servers that
+ * do not answer among others, and a server with very many tools.
+ */
+export const HOLDING_NAMES = [
+  "session-idle",
+  "session-growth",
+  "mcp-faulty-20",
+  "mcp-discovery-5000",
+] as const;
 
 export type HoldingName = typeof HOLDING_NAMES[number];
 
@@ -64,12 +77,23 @@ const WITH_TOKEN: readonly ContenderName[] = [...STATELESS, "sallyport-jwt"];
 const SESSION: readonly ContenderName[] = ["direct", "pass-through", "sallyport-jwt"];
 const WITH_MEMORY: readonly ContenderName[] = [...SESSION, "sallyport-memory"];
 
+/** Endpoints of all servers; before them the verbatim one, which they are told against. */
+const ALL_SERVERS: readonly ContenderName[] = [
+  "pass-through",
+  "sallyport-jwt",
+  "mcp-1",
+  "mcp-20",
+  "mcp-200",
+];
+const LONG_LIST: readonly ContenderName[] = ["direct", "pass-through", "mcp-20"];
+const ALL_IN_SESSION: readonly ContenderName[] = ["pass-through", "sallyport-jwt", "mcp-session"];
+
 /** All cases of load, in the order in which they are measured and printed. */
 export const CASES: readonly BenchCase[] = [
   callText("call-1k-1", 1024, 1, WITH_TOKEN),
   callText("call-1k-32", 1024, 32, WITH_TOKEN),
-  list("list-1", 1),
-  list("list-32", 32),
+  list("list-1", TOOL_NAMES, 1, STATELESS),
+  list("list-32", TOOL_NAMES, 32, STATELESS),
   callText("call-64k-8", 64 * 1024, 8, STATELESS),
   callText("call-1m-8", 1024 * 1024, 8, STATELESS),
   notify("notify-4", 4, STATELESS),
@@ -77,6 +101,9 @@ export const CASES: readonly BenchCase[] = [
   notify("session-notify-32", 32, WITH_MEMORY, "session"),
   open("session-open-32", "opened, all ended afterwards", false),
   open("session-cycle-32", "opened and ended, one after the other", true),
+  through(callText("mcp-call-1k-32", 1024, 32, ALL_SERVERS)),
+  through(callText("mcp-session-call-1k-32", 1024, 32, ALL_IN_SESSION, "session")),
+  through(list("mcp-list-400-8", manyToolNames(LONG_SERVERS), 8, LONG_LIST, "long")),
 ];
 
 function callText(
@@ -104,22 +131,33 @@ function callText(
   };
 }
 
-function list(name: CaseName, connections: number): BenchCase {
-  const count = TOOL_NAMES.length;
+function list(
+  name: CaseName,
+  names: readonly string[],
+  connections: number,
+  contenders: readonly ContenderName[],
+  at?: RequestAsked["at"],
+): BenchCase {
   return {
     name,
-    title: titleOf(`tools/list, ${count} tools`, connections, "stateless"),
+    title: titleOf(`tools/list, ${names.length} tools`, connections, "stateless"),
     asks: {
       kind: "request",
       era: "stateless",
+      ...(at === undefined ? {} : { at }),
       method: "tools/list",
-      expect: { kind: "tools", count },
+      expect: { kind: "tools", names },
     },
     connections,
     unit: "request",
     unitsPerRequest: 1,
-    contenders: STATELESS,
+    contenders,
   };
+}
+
+/** The same case, asked at the endpoint of all servers where there is one. */
+function through(which: BenchCase): BenchCase {
+  return { ...which, title: `All servers: ${which.title}` };
 }
 
 /** In the session era the upstream's events have ids, as those of ordinary servers do. */

@@ -6,18 +6,20 @@
  */
 
 import type { Reply } from "./connection.ts";
-import { SESSION_REVISION, textOf, TOOL_NAMES } from "./payload.ts";
+import { SESSION_REVISION, textOf } from "./payload.ts";
 import type { Expectation } from "./types.ts";
 
 const PROGRESS = "notifications/progress";
 const EDGE_BYTES = 512;
+const TOOL_BYTES_MAX = 2_048;
 const latin1 = new TextDecoder("latin1");
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Room that an answer of this kind can need on the wire, chunk sizes included. */
 export function replyBytesMax(expect: Expectation): number {
   if (expect.kind === "progress") return expect.count * 1024 + 65_536;
-  return expect.kind === "text" ? expect.bytes * 2 + 65_536 : 262_144;
+  if (expect.kind === "tools") return expect.names.length * TOOL_BYTES_MAX + 65_536;
+  return expect.bytes * 2 + 65_536;
 }
 
 /** Status, id, length and number of notifications; says what is wrong, or nothing. */
@@ -50,7 +52,7 @@ export function fullLook(reply: Reply, id: string, expect: Expectation): string 
   }
   if (expect.kind === "tools") {
     const names = result.tools?.map((tool) => tool.name).sort().join();
-    if (names !== [...TOOL_NAMES].sort().join()) return `the tools are ${names}`;
+    if (names !== [...expect.names].sort().join()) return `the tools are ${names}`;
   }
   if (expect.kind === "progress") {
     const fault = expect.hasEventIds ? eventIdsFault(reply) : undefined;
@@ -108,7 +110,9 @@ function eventIdsFault(reply: Reply): string | undefined {
 
 function lengthsOf(expect: Expectation): [least: number, most: number] {
   if (expect.kind === "text") return [expect.bytes, expect.bytes * 1.15 + 2048];
-  if (expect.kind === "tools") return [expect.count * 100, expect.count * 2048];
+  if (expect.kind === "tools") {
+    return [expect.names.length * 100, expect.names.length * TOOL_BYTES_MAX];
+  }
   return [expect.count * 80, expect.count * 512];
 }
 

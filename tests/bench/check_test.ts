@@ -84,7 +84,7 @@ Deno.test("fullLook() refuses text of the right length that is not the stub's", 
 Deno.test("fullLook() refuses a list without one of the tools", () => {
   const tools = TOOL_NAMES.slice(1).map((name) => ({ name }));
   const list = reply(JSON.stringify({ jsonrpc: "2.0", id: Number(ID), result: { tools } }));
-  const fault = fullLook(list, ID, { kind: "tools", count: TOOL_NAMES.length });
+  const fault = fullLook(list, ID, { kind: "tools", names: TOOL_NAMES });
   assertEquals(fault?.startsWith("the tools are"), true);
 });
 

@@ -4,12 +4,19 @@
  * @module
  */
 
-import { SignJWT } from "jose";
-
-import { SESSION_PATH, STATELESS_PATH } from "./payload.ts";
+import { newAccess, program, startGateway } from "./gateway.ts";
+import { listed } from "./listing.ts";
+import {
+  LONG_PATH,
+  LONG_SERVERS,
+  manyName,
+  manyPath,
+  SESSION_PATH,
+  STATELESS_PATH,
+  TOOL_NAMES,
+} from "./payload.ts";
 import type { Listener, Processes } from "./processes.ts";
-import type { Address } from "./requests.ts";
-import { SESSIONS_HELD_MAX } from "./types.ts";
+import type { Address } from "./types.ts";
 
 /** All contenders, in the order in which they are printed. */
 export const CONTENDER_NAMES = [
@@ -20,6 +27,10 @@ export const CONTENDER_NAMES = [
   "sallyport-jwt",
   "sallyport-memory",
   "relay",
+  "mcp-1",
+  "mcp-20",
+  "mcp-200",
+  "mcp-session",
 ] as const;
 
 export type ContenderName = typeof CONTENDER_NAMES[number];
@@ -30,17 +41,23 @@ export interface Contender {
   readonly listener: Listener;
   readonly stateless: Address;
   readonly session: Address;
+  /** Where the list of all tools of `LONG_SERVERS` servers is. */
+  readonly long: Address;
 }
 
-/** Flags of the gateway's process. */
-const SALLYPORT_FLAGS = ["-A"];
-
-/** The stub is two upstreams to it, by the names of these, one for each era. */
+/** The stub is two upstreams to the gateway, by the names of these, one for each era. */
 const UPSTREAM_PATHS = { stub: STATELESS_PATH, "stub-session": SESSION_PATH };
 
-/** Beside those that are held, some are just being opened or ended. */
-const SESSIONS_PER_PRINCIPAL = SESSIONS_HELD_MAX + 1_000;
-const TOKEN_LIFE_S = 3600;
+/** What the gateways have whose endpoint of all servers is asked. */
+const AGGREGATED = {
+  "mcp-1": manyPaths(1),
+  "mcp-20": manyPaths(LONG_SERVERS),
+  "mcp-200": manyPaths(200),
+  "mcp-session": { "stub-session": SESSION_PATH },
+};
+
+/** Where the gateway shows all of its upstream servers. */
+export const ALL_PATH = "/mcp";
 
 /** The stub, which every other contender stands in front of. */
 export function startStub(processes: Processes): Promise<Listener> {
@@ -54,6 +71,9 @@ export async function startContender(
   stub: Listener,
   scratchDir: string,
 ): Promise<Contender> {
+  const dataDir = `${scratchDir}/${name}`;
+  const start = (paths: Readonly<Record<string, string>>, env: Readonly<Record<string, string>>) =>
+    startGateway(processes, urlsOf(stub, paths), dataDir, env);
   switch (name) {
     case "direct":
       return proxy(name, stub);
@@ -63,22 +83,43 @@ export async function startContender(
       return proxy(name, await startProxy(processes, "naive.ts", stub));
     case "relay":
       return proxy(name, await startProxy(processes, "relay.ts", stub));
-    case "sallyport": {
-      const env = { MCP_REQUIRE_AUTH: "false" };
-      return sallyport(name, await startSallyport(processes, stub, `${scratchDir}/${name}`, env));
-    }
+    case "sallyport":
+      return verbatim(name, await start(UPSTREAM_PATHS, { MCP_REQUIRE_AUTH: "false" }));
     case "sallyport-jwt":
     case "sallyport-memory": {
-      const secret = crypto.getRandomValues(new Uint8Array(32)).toHex();
-      const env = {
-        JWT_SECRET_KEY: secret,
-        SESSIONS_PER_PRINCIPAL: String(SESSIONS_PER_PRINCIPAL),
-        ...(name === "sallyport-memory" ? { EVENT_STORE: "memory" } : {}),
-      };
-      const listener = await startSallyport(processes, stub, `${scratchDir}/${name}`, env);
-      return sallyport(name, listener, await signToken(secret));
+      const { env, token } = await newAccess();
+      const more = name === "sallyport-memory" ? { EVENT_STORE: "memory" } : {};
+      return verbatim(name, await start(UPSTREAM_PATHS, { ...env, ...more }), token);
+    }
+    case "mcp-1":
+    case "mcp-20":
+    case "mcp-200":
+    case "mcp-session": {
+      const paths = AGGREGATED[name];
+      const { env, token } = await newAccess();
+      const contender = aggregated(name, await start(paths, env), token, Object.keys(paths));
+      // What is still to be read when it listens must not be read while it is measured.
+      await listed(contender.stateless, Object.keys(paths).length * TOOL_NAMES.length);
+      return contender;
     }
   }
+}
+
+/** Paths of so many of the stub's servers, by the names that they have at the gateway. */
+export function manyPaths(count: number): Readonly<Record<string, string>> {
+  const indexes = Array.from({ length: count }, (_, index) => index);
+  return Object.fromEntries(indexes.map((index) => [manyName(index), manyPath(index)]));
+}
+
+/** The stub's servers as upstream servers. */
+export function urlsOf(
+  stub: Listener,
+  paths: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const urls = Object.entries(paths).map(([name, path]) => {
+    return [name, `http://127.0.0.1:${stub.port}${path}`];
+  });
+  return Object.fromEntries(urls);
 }
 
 /** A contender with the paths of the stub. */
@@ -89,53 +130,36 @@ function proxy(name: ContenderName, listener: Listener): Contender {
     listener,
     stateless: { port, path: STATELESS_PATH },
     session: { port, path: SESSION_PATH },
+    long: { port, path: LONG_PATH },
   };
 }
 
-function sallyport(name: ContenderName, listener: Listener, token?: string): Contender {
+/** The gateway's endpoints of single servers. */
+function verbatim(name: ContenderName, listener: Listener, token?: string): Contender {
   const at = (upstream: keyof typeof UPSTREAM_PATHS) => {
     return { port: listener.port, path: `/servers/${upstream}/mcp`, token };
   };
-  return { name, listener, stateless: at("stub"), session: at("stub-session") };
+  return {
+    name,
+    listener,
+    stateless: at("stub"),
+    session: at("stub-session"),
+    long: { port: listener.port, path: ALL_PATH, token },
+  };
 }
 
-/** Starts the gateway in front of the stub; the directory may exist from an earlier start. */
-async function startSallyport(
-  processes: Processes,
-  stub: Listener,
-  dataDir: string,
-  env: Readonly<Record<string, string>>,
-): Promise<Listener> {
-  await Deno.mkdir(dataDir, { recursive: true });
-  const config = `${dataDir}/bench.json`;
-  const servers = Object.entries(UPSTREAM_PATHS).map(([name, path]) => {
-    return [name, { type: "http", url: `http://127.0.0.1:${stub.port}${path}` }];
-  });
-  await Deno.writeTextFile(config, JSON.stringify({ mcpServers: Object.fromEntries(servers) }));
-  const serve = ["serve", "--config", config, "--port", "0", "--data", `${dataDir}/data`];
-  const main = program("../../main.ts");
-  return await processes.startListener(["run", ...SALLYPORT_FLAGS, main, ...serve], env);
+/** The gateway's endpoint of all servers, where each tool has its server's name before its own. */
+function aggregated(
+  name: ContenderName,
+  listener: Listener,
+  token: string,
+  slugs: readonly string[],
+): Contender {
+  const prefixes = slugs.map((slug) => `${slug}-`);
+  const all = { port: listener.port, path: ALL_PATH, token, prefixes };
+  return { name, listener, stateless: all, session: all, long: all };
 }
 
 function startProxy(processes: Processes, name: string, stub: Listener): Promise<Listener> {
   return processes.startListener(["run", "-A", program(name), String(stub.port)], {});
-}
-
-/** A token as the gateway itself would issue it. */
-function signToken(secret: string): Promise<string> {
-  const now = Math.floor(Date.now() / 1000);
-  return new SignJWT({ is_admin: true })
-    .setProtectedHeader({ alg: "HS256", typ: "JWT" })
-    .setIssuer("mcpgateway")
-    .setAudience("mcpgateway-api")
-    .setSubject("bench@example.com")
-    .setIssuedAt(now)
-    .setExpirationTime(now + TOKEN_LIFE_S)
-    .setJti(crypto.randomUUID())
-    .sign(new TextEncoder().encode(secret));
-}
-
-/** Path of a program next to this file. */
-export function program(name: string): string {
-  return new URL(name, import.meta.url).pathname;
 }

@@ -32,8 +32,8 @@ export interface Run {
   isOver: boolean;
 }
 
-/** Opens a connection and does the job's work on it, again and again. */
-export async function drive(run: Run): Promise<void> {
+/** Opens a connection and does the job's work on it, again and again. `turn` counts connections. */
+export async function drive(run: Run, turn: number): Promise<void> {
   const { port, work } = run.job;
   const isSessions = work.kind === "sessions";
   let connection: Connection | undefined;
@@ -41,7 +41,7 @@ export async function drive(run: Run): Promise<void> {
     const bytesMax = isSessions ? SCRIPT_REPLY_BYTES_MAX : replyBytesMax(work.expect);
     connection = await openConnection(port, bytesMax);
     if (isSessions) await driveSessions(run, work, connection);
-    else await driveRequests(run, work, connection);
+    else await driveRequests(run, work, connection, turn);
   } catch (error) {
     run.onWrong(error);
   } finally {
@@ -53,10 +53,13 @@ async function driveRequests(
   run: Run,
   work: Work & { readonly kind: "requests" },
   connection: Connection,
+  turn: number,
 ): Promise<void> {
   const { nextId } = run;
+  const { pauseMs } = run.job;
+  const own = work.requests[turn % work.requests.length] ?? "";
   const session = work.session && await openSession(connection, work.session, nextId);
-  const text = session === undefined ? work.request : inSession(work.request, session);
+  const text = session === undefined ? own : inSession(own, session);
   const request = new TextEncoder().encode(text);
   const places = placesOf(text);
   const cuts: Cut[] = [];
@@ -76,6 +79,7 @@ async function driveRequests(
     if (isFirst) fault ??= fullLook(reply, id, work.expect);
     isFirst = false;
     if (fault !== undefined) run.onWrong(fault);
+    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
   if (work.session && session !== undefined) await endSession(connection, work.session, session);
 }

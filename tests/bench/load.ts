@@ -8,15 +8,15 @@
  */
 
 import { drive, type Run } from "./drive.ts";
+import { runDiscover } from "./discover.ts";
 import { createFaultCount } from "./faults.ts";
 import { createHistogram } from "./histogram.ts";
 import { runChurn, runIdle } from "./hold.ts";
 import { linesOf } from "./lines.ts";
 import { machineCpu, processCpuUs, processRssBytes } from "./proc.ts";
 import {
-  type ChurnJob,
+  type AnyJob,
   ID_PLACEHOLDER,
-  type IdleJob,
   type Job,
   type JobResult,
   SESSIONS_HELD_MAX,
@@ -49,7 +49,7 @@ async function runLoad(job: Job, nextId: () => string): Promise<JobResult> {
     onEdge: [],
     onWrong: faults.add,
   };
-  const connections = Array.from({ length: job.connections }, () => drive(run));
+  const connections = Array.from({ length: job.connections }, (_, turn) => drive(run, turn));
   const allLost = Promise.all(connections).then(() => {});
 
   // A connection that never gets ready is a wrong answer; the others need not wait for it.
@@ -103,9 +103,17 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-function runJob(job: Job | IdleJob | ChurnJob, nextId: () => string) {
-  if (job.kind === "load") return runLoad(job, nextId);
-  return job.kind === "idle" ? runIdle(job, nextId) : runChurn(job, nextId);
+function runJob(job: AnyJob, nextId: () => string) {
+  switch (job.kind) {
+    case "load":
+      return runLoad(job, nextId);
+    case "idle":
+      return runIdle(job, nextId);
+    case "churn":
+      return runChurn(job, nextId);
+    case "discover":
+      return runDiscover(job);
+  }
 }
 
 if (import.meta.main) {

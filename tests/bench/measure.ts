@@ -8,7 +8,7 @@
 import type { BenchCase } from "./cases.ts";
 import type { Contender, ContenderName } from "./contenders.ts";
 import type { Listener, LoadGenerator } from "./processes.ts";
-import { requestOf, sessionScriptOf } from "./requests.ts";
+import { requestsOf, sessionScriptOf } from "./requests.ts";
 import type { Extent, JobResult, Work } from "./types.ts";
 
 /** How much is measured. */
@@ -24,7 +24,7 @@ export interface Plan {
   readonly holding: HoldingPlan;
 }
 
-/** How many sessions are held, and how many come and go. */
+/** How much is measured of what is no case of load. */
 export interface HoldingPlan {
   readonly idleSessions: number;
   readonly idleRounds: number;
@@ -34,6 +34,12 @@ export interface HoldingPlan {
   readonly growthSessions: number;
   /** Before holdings are read. */
   readonly settleMs: number;
+  /** Fresh processes with servers that do not answer, and how long each is asked for its list. */
+  readonly faultyRounds: number;
+  readonly faultyMs: number;
+  /** Fresh processes that are given a server with very many tools, and readings of all of these. */
+  readonly discoveryRounds: number;
+  readonly discoveryReadings: number;
 }
 
 /** One measurement of one contender in one round of one case. */
@@ -64,6 +70,10 @@ export const FULL_PLAN: Plan = {
     growthRounds: 5,
     growthSessions: 1_000,
     settleMs: 1_500,
+    faultyRounds: 3,
+    faultyMs: 4_000,
+    discoveryRounds: 3,
+    discoveryReadings: 40,
   },
 };
 export const SHORT_PLAN: Plan = {
@@ -80,6 +90,10 @@ export const SHORT_PLAN: Plan = {
     growthRounds: 2,
     growthSessions: 100,
     settleMs: 300,
+    faultyRounds: 1,
+    faultyMs: 1_000,
+    discoveryRounds: 1,
+    discoveryReadings: 5,
   },
 };
 
@@ -146,6 +160,7 @@ export async function runCase(
     port: listener.port,
     work: workOf(which, contender),
     connections: which.connections,
+    pauseMs: 0,
     warmupMs,
     extent,
     pid: listener.pid,
@@ -163,10 +178,10 @@ export async function runCase(
 function workOf({ asks }: BenchCase, contender: Contender): Work {
   const session = sessionScriptOf(contender.session);
   if (asks.kind === "sessions") return { kind: "sessions", session, endsEach: asks.endsEach };
-  const { era, expect } = asks;
-  const request = requestOf(asks, contender[era]);
-  const requests = { kind: "requests" as const, request, expect };
-  return era === "session" ? { ...requests, session } : requests;
+  const { era, at = era, expect } = asks;
+  const requests = requestsOf(asks, contender[at]);
+  const work = { kind: "requests" as const, requests, expect };
+  return era === "session" ? { ...work, session } : work;
 }
 
 function measure(

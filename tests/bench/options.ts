@@ -6,10 +6,19 @@
 
 import { parseArgs } from "node:util";
 
-import { type BenchCase, CASES, HOLDING_NAMES, type HoldingName } from "./cases.ts";
+import { type BenchCase, type CaseName, CASES, HOLDING_NAMES, type HoldingName } from "./cases.ts";
 import { CONTENDER_NAMES, type ContenderName } from "./contenders.ts";
 
 const DOCUMENT = new URL("../../docs/performance.md", import.meta.url);
+
+/** What a short look leaves out unless it is asked for: more of what the others show. */
+const NOT_SHORT: readonly (ContenderName | CaseName | HoldingName)[] = [
+  "mcp-1",
+  "mcp-200",
+  "mcp-session",
+  "mcp-session-call-1k-32",
+  "mcp-faulty-20",
+];
 
 export interface Options {
   readonly isShort: boolean;
@@ -34,8 +43,10 @@ export function parseOptions(args: string[]): Options {
     },
   });
   const all = [...CASES.map(({ name }) => name), ...HOLDING_NAMES];
-  const contenders = choose(CONTENDER_NAMES, values.contenders);
-  const names = choose(all, values.cases);
+  const usual = <T extends ContenderName | CaseName | HoldingName>(names: readonly T[]) =>
+    values.short ? names.filter((name) => !NOT_SHORT.includes(name)) : names;
+  const contenders = choose(CONTENDER_NAMES, values.contenders) ?? usual(CONTENDER_NAMES);
+  const names = choose(all, values.cases) ?? usual(all);
   const isWhole = contenders.length === CONTENDER_NAMES.length && names.length === all.length;
   const document = isWhole && !values.short ? DOCUMENT : undefined;
   return {
@@ -48,8 +59,12 @@ export function parseOptions(args: string[]): Options {
   };
 }
 
-function choose<T extends string>(all: readonly T[], list: string | undefined): readonly T[] {
-  if (list === undefined) return all;
+/** Undefined without a list. */
+function choose<T extends string>(
+  all: readonly T[],
+  list: string | undefined,
+): readonly T[] | undefined {
+  if (list === undefined) return undefined;
   const names = list.split(",");
   const unknown = names.filter((name) => !all.some((item) => item === name));
   if (unknown.length > 0) {

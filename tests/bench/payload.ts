@@ -31,6 +31,37 @@ export const TOOL_DESCRIPTION =
 export const STATELESS_PATH = "/mcp";
 export const STATELESS_REVISION = "2026-07-28";
 
+/** Where it is many servers of that era, each with the tools of `STATELESS_PATH`. */
+export function manyPath(index: number): string {
+  return `/many/${index}/mcp`;
+}
+
+/** What begins the paths of these. */
+export const MANY_PATHS = "/many/";
+
+/** The name of such a server at the gateway. */
+export function manyName(index: number): string {
+  return `many-${index}`;
+}
+
+/** The names of all tools of so many of them, as the gateway shows them together. */
+export function manyToolNames(servers: number): string[] {
+  return Array.from({ length: servers }, (_, index) => index)
+    .flatMap((index) => TOOL_NAMES.map((tool) => `${manyName(index)}-${tool}`));
+}
+
+/** Where one server has all of the tools of `LONG_SERVERS` others, on one page. */
+export const LONG_PATH = "/long/mcp";
+export const LONG_SERVERS = 20;
+
+/** Where one server has very many tools, on several pages. */
+export const BIG_PATH = "/big/mcp";
+export const BIG_PAGE_TOOLS = 500;
+export const BIG_TOOL_NAMES: readonly string[] = Array.from(
+  { length: 5_000 },
+  (_, index) => `entry_${String(index + 1).padStart(4, "0")}`,
+);
+
 /** Where it speaks the session era, and nothing else: a server of that era. */
 export const SESSION_PATH = "/session/mcp";
 export const SESSION_REVISION = "2025-11-25";

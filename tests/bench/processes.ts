@@ -7,8 +7,11 @@
 
 import { linesOf } from "./lines.ts";
 import {
+  type AnyJob,
   type ChurnJob,
   type ChurnResult,
+  type DiscoverJob,
+  type DiscoverResult,
   type IdleJob,
   type IdleResult,
   type Job,
@@ -40,6 +43,7 @@ export interface LoadGenerator {
   run(job: Job): Promise<JobResult>;
   idle(job: IdleJob): Promise<IdleResult>;
   churn(job: ChurnJob): Promise<ChurnResult>;
+  discover(job: DiscoverJob): Promise<DiscoverResult>;
 }
 
 /** All processes of a run. Whatever was started here can be ended here, even while it is starting. */
@@ -135,7 +139,7 @@ function startLoadGenerator(spawn: Spawn, program: string): LoadGenerator {
   const failure = () => {
     throw new Error(`The load generator does not answer: ${words()}`);
   };
-  const ask = async (job: Job | IdleJob | ChurnJob) => {
+  const ask = async (job: AnyJob) => {
     const answer = new Promise<string>((resolve) => onLine = resolve);
     await stdin.write(encoder.encode(JSON.stringify(job) + "\n"));
     const line = await Promise.race([
@@ -145,11 +149,12 @@ function startLoadGenerator(spawn: Spawn, program: string): LoadGenerator {
     ]);
     return JSON.parse(line);
   };
-  return { pid: child.pid, run: ask, idle: ask, churn: ask };
+  return { pid: child.pid, run: ask, idle: ask, churn: ask, discover: ask };
 }
 
-/** Room for a job: a millisecond for each request, ten for each session. */
-function durationMsOf(job: Job | IdleJob | ChurnJob): number {
+/** Room for a job: a millisecond for each request, ten for each session and each tool. */
+function durationMsOf(job: AnyJob): number {
+  if (job.kind === "discover") return job.names.length * 10;
   if (job.kind !== "load") return job.count * 10;
   const { warmupMs, extent } = job;
   return warmupMs + ("durationMs" in extent ? extent.durationMs : extent.requests);

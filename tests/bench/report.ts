@@ -8,10 +8,11 @@
 import { type Bar, barsOf } from "./bars.ts";
 import { CASES } from "./cases.ts";
 import type { Figures, Results } from "./figures.ts";
-import type { Growth } from "./growth.ts";
-import { growthBytesPerRound, type Held, type IdleFigures } from "./held.ts";
+import type { Held } from "./held.ts";
+import { megabytes, ratio, table } from "./markdown.ts";
 import type { Plan } from "./measure.ts";
 import { cpuModel } from "./proc.ts";
+import { heldSections } from "./report_held.ts";
 import type { StartTimes } from "./start_time.ts";
 
 const BEGIN = "<!-- bench:begin -->";
@@ -40,8 +41,7 @@ export function reportOf(
       const rows = results.all.filter((figures) => figures.which.name === name);
       return rows.length === 0 ? [] : [`## ${title}\n\n${caseTable(rows, results)}`];
     }),
-    ...(held.idle.length === 0 ? [] : [idleSection(held.idle)]),
-    ...(held.growth === undefined ? [] : [growthSection(held.growth)]),
+    ...heldSections(held),
     ...(hasAdded ? [`## Median latency added at one connection\n\n${addedTable(results)}`] : []),
     ...(starts === undefined ? [] : [`## Start\n\n${startTable(starts)}`]),
   ];
@@ -131,53 +131,6 @@ function addedTable(results: Results): string {
   );
 }
 
-function idleSection(rows: readonly IdleFigures[]): string {
-  const sessions = (rows[0]?.sessions ?? 0).toLocaleString("en-US");
-  const body = table(
-    ["contender", "RSS before MB", "RSS with them MB", "to relay", "KB/session", "to relay"],
-    rows.map((row) => [
-      row.contender,
-      megabytes(row.beforeBytes),
-      megabytes(row.heldBytes),
-      ratio(row.heldRatio),
-      (row.sessionBytes / 1e3).toFixed(1),
-      ratio(row.sessionRatio),
-    ]),
-  );
-  return `## 2025-11-25: ${sessions} idle sessions, each with an open stream
-
-Fresh processes. The bar is on the first ratio, RSS of the whole process with the sessions in it; the
-last two columns are what was added by them.
-
-${body}`;
-}
-
-/** The same for the report and for a soak. */
-export function growthSection(growth: Growth): string {
-  const { contender, holdings, warmSessions, sessionsPerRound } = growth;
-  const first = holdings[0];
-  const slope = Math.round(growthBytesPerRound(holdings) / sessionsPerRound);
-  const perSecond = Math.round(growth.sessionsPerSecond);
-  const body = table(
-    ["sessions opened and ended", "RSS MB", "since the first reading", "open files"],
-    holdings.map(({ rssBytes, openFiles }, index) => [
-      (index * sessionsPerRound).toLocaleString("en-US"),
-      megabytes(rssBytes),
-      ((rssBytes - (first?.rssBytes ?? NaN)) / 1e6).toFixed(1),
-      String(openFiles),
-    ]),
-  );
-  return `## 2025-11-25: sessions that come and go, ${contender}
-
-Each with a stream, a call of 1 KiB and DELETE, after ${warmSessions} that are not counted:
-${perSecond} sessions/s. Each left ${slope} B behind, by the median slope between two readings;
-the stub was left with ${growth.leftSessions} sessions and ${growth.leftStreams} streams.
-
-${body}`;
-}
-
-const megabytes = (bytes: number) => (bytes / 1e6).toFixed(0);
-
 function startTable(starts: StartTimes): string {
   const row = (name: string, ms: number | undefined) =>
     ms === undefined ? [] : [[name, `${Math.round(ms)} ms`]];
@@ -185,12 +138,4 @@ function startTable(starts: StartTimes): string {
     ...row("pass-through", starts.passThroughMs),
     ...row("sallyport", starts.sallyportMs),
   ]);
-}
-
-const ratio = (value: number | undefined) => value === undefined ? "–" : `${value.toFixed(2)}×`;
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const rule = head.map((_, index) => index === 0 ? "---" : "--:");
-  return [line(head), line(rule), ...rows.map(line)].join("\n");
 }

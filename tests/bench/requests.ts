@@ -6,39 +6,55 @@
 
 import type { RequestAsked } from "./cases.ts";
 import { ANNOUNCE_PATH, SESSION_REVISION, STATELESS_REVISION } from "./payload.ts";
-import { ID_PLACEHOLDER, SESSION_PLACEHOLDER, type SessionScript } from "./types.ts";
-
-/** Where requests go, and as whom. */
-export interface Address {
-  readonly port: number;
-  readonly path: string;
-  readonly token?: string | undefined;
-}
+import { type Address, ID_PLACEHOLDER, SESSION_PLACEHOLDER, type SessionScript } from "./types.ts";
 
 const CLIENT_INFO = { name: "bench", version: "1.0.0" };
+const ENVELOPE = {
+  "io.modelcontextprotocol/protocolVersion": STATELESS_REVISION,
+  "io.modelcontextprotocol/clientInfo": CLIENT_INFO,
+  "io.modelcontextprotocol/clientCapabilities": {},
+};
 const ID = Number(ID_PLACEHOLDER);
 
+/** The requests of a case: one for each name that its tool has there. */
+export function requestsOf(asked: RequestAsked, address: Address): string[] {
+  const { prefixes = [""] } = address;
+  const names = asked.tool === undefined ? [undefined] : prefixes.map((it) => it + asked.tool);
+  return names.map((name) => requestOf(asked, address, name));
+}
+
 /** Head and body of a case's request, with places for id, progress token and session. */
-export function requestOf(asked: RequestAsked, address: Address): string {
-  const { method, tool } = asked;
+export function requestOf(asked: RequestAsked, address: Address, tool = asked.tool): string {
+  const { method } = asked;
   const named = tool === undefined ? {} : { name: tool, arguments: asked.args ?? {} };
   const progress = asked.expect.kind === "progress" ? { progressToken: ID } : undefined;
   if (asked.era === "session") {
     const params = progress === undefined ? named : { ...named, _meta: progress };
     return post(address, IN_SESSION, { id: ID, method, params });
   }
-  const _meta = {
-    "io.modelcontextprotocol/protocolVersion": STATELESS_REVISION,
-    "io.modelcontextprotocol/clientInfo": CLIENT_INFO,
-    "io.modelcontextprotocol/clientCapabilities": {},
-    ...progress,
-  };
+  const _meta = { ...ENVELOPE, ...progress };
   const headers = [
     `MCP-Protocol-Version: ${STATELESS_REVISION}`,
     `Mcp-Method: ${method}`,
     ...(tool === undefined ? [] : [`Mcp-Name: ${tool}`]),
   ];
   return post(address, headers, { id: ID, method, params: { ...named, _meta } });
+}
+
+/** Asks for one page of the list of tools. */
+export function listRequestOf(address: Address, cursor: string | undefined): string {
+  const headers = [`MCP-Protocol-Version: ${STATELESS_REVISION}`, "Mcp-Method: tools/list"];
+  const params = { ...(cursor === undefined ? {} : { cursor }), _meta: ENVELOPE };
+  return post(address, headers, { id: ID, method: "tools/list", params });
+}
+
+/** A request that is none of the protocol. */
+export function plainRequestOf(method: "GET" | "POST", address: Address, body?: object): string {
+  if (method === "GET") return headOf(method, address, []);
+  if (body === undefined) return headOf(method, address, ["Content-Length: 0"]);
+  const text = JSON.stringify(body);
+  const headers = ["Content-Type: application/json", `Content-Length: ${text.length}`];
+  return headOf(method, address, headers) + text;
 }
 
 /** How a session is opened and ended there. */

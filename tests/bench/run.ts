@@ -7,21 +7,19 @@
  * @module
  */
 
-import { CASES } from "./cases.ts";
-import {
-  type Contender,
-  type ContenderName,
-  program,
-  startContender,
-  startStub,
-} from "./contenders.ts";
+import { CASES, type HoldingName } from "./cases.ts";
+import { type Contender, type ContenderName, startContender, startStub } from "./contenders.ts";
+import { measureDiscovery } from "./discovery.ts";
+import { measureFaulty } from "./faulty.ts";
 import { resultsOf } from "./figures.ts";
+import { program } from "./gateway.ts";
 import { GROWTH_CONTENDERS, measureGrowth } from "./growth.ts";
-import { heldOf } from "./held.ts";
+import { discoveryOf, faultyOf, type Held, idleOf } from "./held.ts";
 import { measureIdle } from "./idle.ts";
 import {
   type Bench,
   FULL_PLAN,
+  type HoldingPlan,
   measureAll,
   runCase,
   type Sample,
@@ -30,7 +28,8 @@ import {
 } from "./measure.ts";
 import { type Options, parseOptions } from "./options.ts";
 import { createProcesses, type Processes } from "./processes.ts";
-import { growthSection, reportOf, writeReport } from "./report.ts";
+import { reportOf, writeReport } from "./report.ts";
+import { growthSection } from "./report_held.ts";
 import { soak, soakReport } from "./soak.ts";
 import { measureStarts } from "./start_time.ts";
 import type { Faults } from "./types.ts";
@@ -78,22 +77,21 @@ async function runCases(
   options: Options,
   scratchDir: string,
 ): Promise<number> {
-  const { isShort, contenders, holdings } = options;
+  const { isShort, contenders } = options;
   const plan = isShort ? SHORT_PLAN : FULL_PLAN;
   const starts = isShort
     ? undefined
     : await measureStarts(processes, contenders, bench.stub, scratchDir, STARTS);
   if (!isShort) await preheat(bench);
   const samples = await measureAll(bench, options.cases, plan, logSample);
-  const idle = holdings.includes("session-idle")
-    ? await measureIdle(processes, bench, contenders, scratchDir, plan.holding, ({ contender }) => {
-      console.error(`session-idle ${contender}`);
-    })
-    : [];
-  const growth = holdings.includes("session-growth")
-    ? await measureGrowth(bench, plan.holding)
-    : undefined;
-  const report = reportOf(resultsOf(samples), heldOf(idle, growth), plan, starts);
+  const { held, judged: judgedHeld } = await measureHeld(
+    processes,
+    bench,
+    options,
+    scratchDir,
+    plan.holding,
+  );
+  const report = reportOf(resultsOf(samples), held, plan, starts);
   console.log(report);
   if (options.out !== undefined) await writeReport(options.out, report);
   const judged: Judged[] = [
@@ -102,17 +100,58 @@ async function runCases(
       faults: result,
       isEmpty: result.requests === 0,
     })),
-    ...idle.map((it) => ({ name: `${it.contender}, session-idle`, faults: it })),
-    ...(growth ? [{ name: `${growth.contender}, session-growth`, faults: growth }] : []),
+    ...judgedHeld,
   ];
   return verdict(judged);
 }
 
+/** What is no case of load. */
+async function measureHeld(
+  processes: Processes,
+  bench: Bench,
+  { holdings, contenders }: Options,
+  scratchDir: string,
+  plan: HoldingPlan,
+): Promise<{ held: Held; judged: Judged[] }> {
+  const has = (name: HoldingName) => holdings.includes(name);
+  // These are of the gateway alone, started anew.
+  const hasGateway = contenders.includes("sallyport-jwt");
+  const idle = has("session-idle")
+    ? await measureIdle(processes, bench, contenders, scratchDir, plan, ({ contender }) => {
+      console.error(`session-idle ${contender}`);
+    })
+    : [];
+  const growth = has("session-growth") ? await measureGrowth(bench, plan) : undefined;
+  const faulty = has("mcp-faulty-20") && hasGateway
+    ? await measureFaulty(processes, bench, scratchDir, plan)
+    : [];
+  const discovery = has("mcp-discovery-5000") && hasGateway
+    ? await measureDiscovery(processes, bench, scratchDir, plan)
+    : [];
+  return {
+    held: {
+      idle: idleOf(idle),
+      growth,
+      faulty: faultyOf(faulty),
+      discovery: discoveryOf(discovery),
+    },
+    judged: [
+      ...idle.map((it) => ({ name: `${it.contender}, session-idle`, faults: it })),
+      ...(growth ? [{ name: `${growth.contender}, session-growth`, faults: growth }] : []),
+      ...faulty.map((it) => ({ name: "mcp-faulty-20", faults: it, isEmpty: it.lists === 0 })),
+      ...discovery.map((it) => ({ name: "mcp-discovery-5000", faults: it })),
+    ],
+  };
+}
+
 /** Load on everyone before the first case, so that no contender meets it cold. */
 async function preheat(bench: Bench): Promise<void> {
-  const which = CASES.find(({ name }) => name === "call-1k-32");
-  if (which === undefined) return;
   for (const contender of bench.contenders) {
+    // It has no server of the stateless era.
+    const isOfSessions = contender.name === "mcp-session";
+    const usual = isOfSessions ? "mcp-session-call-1k-32" : "call-1k-32";
+    const which = CASES.find(({ name }) => name === usual);
+    if (which === undefined) continue;
     await runCase(bench, which, contender, 0, { durationMs: PREHEAT_MS });
   }
 }

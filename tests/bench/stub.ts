@@ -4,14 +4,23 @@
  *
  * It speaks one era on each of two paths, as two servers would. Tools in both: `text {bytes}` answers with
  * text of that size; `notify {count, ids}` streams that many progress notifications, each its own chunk,
- * and then its result.
+ * and then its result. On other paths it is as many servers of the stateless era as are wanted, and ones
+ * with long lists.
  *
  * @module
  */
 
-import { ANNOUNCE_PATH, COUNTS_PATH, SESSION_PATH, STATELESS_PATH } from "./payload.ts";
+import {
+  ANNOUNCE_PATH,
+  BIG_PATH,
+  COUNTS_PATH,
+  LONG_PATH,
+  MANY_PATHS,
+  SESSION_PATH,
+  STATELESS_PATH,
+} from "./payload.ts";
 import { createSessionStub } from "./stub_session.ts";
-import { answerStateless } from "./stub_stateless.ts";
+import { answerStateless, BIG, LONG, USUAL } from "./stub_stateless.ts";
 
 if (import.meta.main) {
   const sessions = createSessionStub();
@@ -20,8 +29,11 @@ if (import.meta.main) {
   };
   Deno.serve({ hostname: "127.0.0.1", port: 0, onListen }, (request) => {
     const path = request.url.slice(request.url.indexOf("/", "http://".length));
-    if (path === STATELESS_PATH) return answerStateless(request);
+    if (path === STATELESS_PATH) return answerStateless(request, USUAL);
     if (path === SESSION_PATH) return sessions.answer(request);
+    if (path.startsWith(MANY_PATHS)) return answerStateless(request, USUAL);
+    if (path === LONG_PATH) return answerStateless(request, LONG);
+    if (path === BIG_PATH) return answerStateless(request, BIG);
     if (path === COUNTS_PATH) return Response.json(sessions.counts());
     if (path !== ANNOUNCE_PATH) return new Response(null, { status: 404 });
     sessions.announce();

@@ -17,6 +17,7 @@ export interface StubRequest {
   readonly method?: string;
   readonly params?: {
     readonly name?: string;
+    readonly cursor?: string;
     readonly arguments?: {
       readonly bytes?: number;
       readonly count?: number;
@@ -39,19 +40,24 @@ export function textTails(also: object): ReadonlyMap<number, Uint8Array> {
   ]));
 }
 
-/** All tools, as a list shows them. */
-export const TOOLS = TOOL_NAMES.map((name) => ({
-  name,
-  description: TOOL_DESCRIPTION,
-  inputSchema: {
-    type: "object",
-    properties: {
-      path: { type: "string", description: "Where the entry lies in the collection" },
-      bytes: { type: "integer", minimum: 0, description: "How much text is wanted" },
-      count: { type: "integer", minimum: 0, description: "How many steps are reported" },
+/** Tools with these names, as a list shows them. */
+export function toolsOf(names: readonly string[]): readonly object[] {
+  return names.map((name) => ({
+    name,
+    description: TOOL_DESCRIPTION,
+    inputSchema: {
+      type: "object",
+      properties: {
+        path: { type: "string", description: "Where the entry lies in the collection" },
+        bytes: { type: "integer", minimum: 0, description: "How much text is wanted" },
+        count: { type: "integer", minimum: 0, description: "How many steps are reported" },
+      },
     },
-  },
-}));
+  }));
+}
+
+/** All tools of an ordinary server. */
+export const TOOLS = toolsOf(TOOL_NAMES);
 
 /** An answer with a result. */
 export function success(

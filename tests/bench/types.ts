@@ -10,13 +10,25 @@
 /** What a right answer looks like. Lengths are those of the body, after transfer decoding. */
 export type Expectation =
   | { readonly kind: "text"; readonly bytes: number }
-  | { readonly kind: "tools"; readonly count: number }
+  | { readonly kind: "tools"; readonly names: readonly string[] }
   | {
     readonly kind: "progress";
     readonly count: number;
     /** Whether every event of the stream has an id of its own. */
     readonly hasEventIds: boolean;
   };
+
+/** Where requests go, and as whom. */
+export interface Address {
+  readonly port: number;
+  readonly path: string;
+  readonly token?: string | undefined;
+  /**
+   * What stands before the names of tools there: one for each server that has them, and connections
+   * take turns. Without it tools have their own names.
+   */
+  readonly prefixes?: readonly string[];
+}
 
 /** When a job ends: after a time, or after a number of answers. */
 export type Extent = { readonly durationMs: number } | { readonly requests: number };
@@ -32,7 +44,8 @@ export interface SessionScript {
 export type Work =
   | {
     readonly kind: "requests";
-    readonly request: string;
+    /** Connections take turns: each repeats its own. */
+    readonly requests: readonly string[];
     readonly expect: Expectation;
     /** The session that each connection opens before the first request. */
     readonly session?: SessionScript;
@@ -50,6 +63,8 @@ export interface Job {
   readonly port: number;
   readonly work: Work;
   readonly connections: number;
+  /** Between an answer and the next request; 0 for as much load as there can be. */
+  readonly pauseMs: number;
   /** Load of the same kind before the measured window; its answers are checked too. */
   readonly warmupMs: number;
   readonly extent: Extent;
@@ -122,6 +137,41 @@ export interface ChurnJob extends SessionsJob {
 export interface ChurnResult extends Faults {
   readonly wallMs: number;
 }
+
+/** An upstream server with very many tools is added, while others use the gateway. */
+export interface DiscoverJob {
+  readonly kind: "discover";
+  /** Where the list of tools is, which is empty at first. */
+  readonly address: Address;
+  /** Adds the server; has it read once more; asks for as little as possible. */
+  readonly add: string;
+  readonly refresh: string;
+  readonly health: string;
+  /** What has to be listed in the end. */
+  readonly names: readonly string[];
+  /** Readings of the whole list after that. */
+  readonly readings: number;
+}
+
+/** How long that took. */
+export interface DiscoverResult extends Faults {
+  /** From adding the server to the end of the first list that has everything. */
+  readonly discoveryMs: number;
+  /** To have a server read again that offers the same. */
+  readonly againMs: number;
+  readonly pages: number;
+  /** The first time that anybody asks for it; then all pages of all readings. */
+  readonly firstPageMs: number;
+  readonly pageP50Ms: number;
+  readonly pageP99Ms: number;
+  /** Longest answer to the smallest request: with nothing else to do, and during each of the two. */
+  readonly quietPauseMs: number;
+  readonly discoveryPauseMs: number;
+  readonly againPauseMs: number;
+}
+
+/** Whatever the load generator can be asked. */
+export type AnyJob = Job | IdleJob | ChurnJob | DiscoverJob;
 
 /** Ten digits, so that an id can be written over it without moving anything. */
 export const ID_PLACEHOLDER = "1000000000";

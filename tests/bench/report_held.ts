@@ -1,0 +1,103 @@
+/**
+ * The parts of the report that are about no case of load.
+ *
+ * @module
+ */
+
+import type { Growth } from "./growth.ts";
+import {
+  type DiscoveryFigures,
+  type FaultyFigures,
+  growthBytesPerRound,
+  type Held,
+  type IdleFigures,
+} from "./held.ts";
+import { megabytes, milliseconds, ratio, table } from "./markdown.ts";
+
+/** A section for each that took part. */
+export function heldSections({ idle, growth, faulty, discovery }: Held): string[] {
+  return [
+    ...(idle.length === 0 ? [] : [idleSection(idle)]),
+    ...(growth === undefined ? [] : [growthSection(growth)]),
+    ...(faulty === undefined ? [] : [faultySection(faulty)]),
+    ...(discovery === undefined ? [] : [discoverySection(discovery)]),
+  ];
+}
+
+function idleSection(rows: readonly IdleFigures[]): string {
+  const sessions = (rows[0]?.sessions ?? 0).toLocaleString("en-US");
+  const body = table(
+    ["contender", "RSS before MB", "RSS with them MB", "to relay", "KB/session", "to relay"],
+    rows.map((row) => [
+      row.contender,
+      megabytes(row.beforeBytes),
+      megabytes(row.heldBytes),
+      ratio(row.heldRatio),
+      (row.sessionBytes / 1e3).toFixed(1),
+      ratio(row.sessionRatio),
+    ]),
+  );
+  return `## 2025-11-25: ${sessions} idle sessions, each with an open stream
+
+Fresh processes. The bar is on the first ratio, RSS of the whole process with the sessions in it; the
+last two columns are what was added by them.
+
+${body}`;
+}
+
+/** The same for the report and for a soak. */
+export function growthSection(growth: Growth): string {
+  const { contender, holdings, warmSessions, sessionsPerRound } = growth;
+  const first = holdings[0];
+  const slope = Math.round(growthBytesPerRound(holdings) / sessionsPerRound);
+  const perSecond = Math.round(growth.sessionsPerSecond);
+  const body = table(
+    ["sessions opened and ended", "RSS MB", "since the first reading", "open files"],
+    holdings.map(({ rssBytes, openFiles }, index) => [
+      (index * sessionsPerRound).toLocaleString("en-US"),
+      megabytes(rssBytes),
+      ((rssBytes - (first?.rssBytes ?? NaN)) / 1e6).toFixed(1),
+      String(openFiles),
+    ]),
+  );
+  return `## 2025-11-25: sessions that come and go, ${contender}
+
+Each with a stream, a call of 1 KiB and DELETE, after ${warmSessions} that are not counted:
+${perSecond} sessions/s. Each left ${slope} B behind, by the median slope between two readings;
+the stub was left with ${growth.leftSessions} sessions and ${growth.leftStreams} streams.
+
+${body}`;
+}
+
+function faultySection(figures: FaultyFigures): string {
+  const body = table(["median of the rounds", ""], [
+    ["from the start of the process to `/ready`", milliseconds(figures.readyMs)],
+    ["tools/list of 360 tools, p50", milliseconds(figures.p50Ms)],
+    ["the same, p99", milliseconds(figures.p99Ms)],
+  ]);
+  return `## 20 servers, of which one hangs and one is dead
+
+Fresh processes, ${figures.rounds} of them: one server accepts connections and never answers, one
+refuses them. Four clients ask for the list, 20 ms after each answer again, ${figures.lists} times in all.
+
+${body}`;
+}
+
+function discoverySection(figures: DiscoveryFigures): string {
+  const body = table(["median of the rounds", ""], [
+    ["from adding the server until all tools are listed", milliseconds(figures.discoveryMs)],
+    ["reading it again, nothing being new", milliseconds(figures.againMs)],
+    [`slowest of the ${figures.pages} pages of the first list`, milliseconds(figures.firstPageMs)],
+    ["page of the lists after that, p50", milliseconds(figures.pageP50Ms)],
+    ["the same, p99", milliseconds(figures.pageP99Ms)],
+    ["longest answer to `/health`, nothing else to do", milliseconds(figures.quietPauseMs)],
+    ["the same, while the server is added and listed", milliseconds(figures.discoveryPauseMs)],
+    ["the same, while it is read again", milliseconds(figures.againPauseMs)],
+  ]);
+  return `## A server with 5,000 tools
+
+Fresh processes, to which the server is added by the API. \`/health\` is asked 2 ms after each answer:
+the longest of them is how long the process attended to nobody else.
+
+${body}`;
+}
