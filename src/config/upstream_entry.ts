@@ -106,7 +106,6 @@ function readHttp(reading: EntryReading, entry: UpstreamEntry): HttpPart {
   else if (transport === undefined) {
     problems.push(`${path}.type: must be http, sse, or absent with a command; got "${type}"`);
   } else if (entry.url === undefined) problems.push(`${path}: needs a "url" (or a "command")`);
-  if (transport === "sse") notes.push(`${path} is a server of the 2024-11-05 transport: ${LATER}`);
   const headers = readHeaders(reading, entry.headers ?? {});
   const auth = readAuth(reading, substitute, entry.auth, `${path}.auth`);
   const isAuth = auth.type === "header" ? auth.name.toLowerCase() : "authorization";
@@ -121,8 +120,6 @@ function readHttp(reading: EntryReading, entry: UpstreamEntry): HttpPart {
     passthroughHeaders: readPassthrough(reading, entry.passthroughHeaders ?? []),
   };
 }
-
-const LATER = "not served yet";
 
 function readUrl({ problems, path, substitute }: EntryReading, text: string): URL {
   const full = substitute(text, `${path}.url`) ?? NO_URL;

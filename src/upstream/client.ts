@@ -2,7 +2,8 @@
  * Contract of a client of upstream servers: one message there, messages back. What they mean is not
  * its affair; whether one answers the request is decided in `mcp/`.
  *
- * `mcp_client.ts` implements it over HTTP, `stdio_client.ts` for child processes; `connect.ts` picks.
+ * `mcp_client.ts` implements it over Streamable HTTP, `sse_client.ts` over the transport of 2024-11-05,
+ * `stdio_client.ts` for child processes; `connect.ts` picks.
  *
  * @module
  */
@@ -32,6 +33,8 @@ export interface UpstreamRequest {
   readonly pausedAtMs?: (() => number) | undefined;
   /** Told of an event id that came without a message: from there the stream can be resumed. */
   readonly primed?: ((eventId: string) => void) | undefined;
+  /** Told of the events of a stream that are no messages: their type, and their data. */
+  readonly others?: ((type: string, data: Uint8Array) => void) | undefined;
   /** Nothing comes back: what a 2xx contains is not looked at. */
   readonly isOneWay?: boolean | undefined;
   /** A stream that is silent most of the time. */

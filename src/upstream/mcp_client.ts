@@ -17,14 +17,19 @@ import type { Timers } from "../platform/timers.ts";
 import { createAccessTokens } from "./access_token.ts";
 import type { SessionMark, UpstreamRequest } from "./client.ts";
 import { fixedHeaders, sendAuthorized } from "./credentials.ts";
-import { startDeadline } from "./deadline.ts";
+import { type Deadline, startDeadline } from "./deadline.ts";
 import { passableNames, passedLines } from "./passthrough.ts";
-import { empty, opened, type UpstreamReply } from "./reply.ts";
+import { empty, opened, type Reading, type UpstreamReply } from "./reply.ts";
 import { requestToken } from "./token_request.ts";
 
 /** `UpstreamClient` for servers over HTTP. */
 export interface HttpMcpClient {
-  readonly send: (server: HttpUpstream, request: UpstreamRequest) => Promise<UpstreamReply>;
+  /** @param url another one of the same origin; the server's own unless given */
+  readonly send: (
+    server: HttpUpstream,
+    request: UpstreamRequest,
+    url?: URL,
+  ) => Promise<UpstreamReply>;
   readonly remove: (server: HttpUpstream, session: SessionMark, totalMs: number) => Promise<number>;
 }
 
@@ -118,7 +123,7 @@ export function createMcpClient(
     return sendAuthorized(tokens, server, auth, signal, send);
   }
 
-  async function send(server: HttpUpstream, request: UpstreamRequest): Promise<UpstreamReply> {
+  const send: HttpMcpClient["send"] = async (server, request, url = server.url) => {
     const deadline = startDeadline({ timers: deps.timers, now: deps.clock.monotonic }, {
       firstMs: request.firstMs,
       silenceMs: request.silenceMs,
@@ -128,23 +133,18 @@ export function createMcpClient(
     });
     let reply: HttpReply | undefined;
     try {
-      reply = await exchange(server, request, server.url);
+      reply = await exchange(server, request, url);
       if (reply.status === 307 || reply.status === 308) {
-        const location = redirectTarget(server.url, reply);
+        const location = redirectTarget(url, reply);
         reply.release();
         if (location !== undefined) reply = await exchange(server, request, location);
       }
       deadline.touch();
-      const { primed, isQuiet } = request;
-      const reading = {
-        max: options.messageBytesMax,
-        deadline,
-        budget: deps.budget,
-        primed,
-        // One message too large must not keep a listening client from all the others, for ever.
-        dropsLarge: isQuiet,
-      };
-      if (request.isOneWay && reply.status < 300) return empty(reply, reading);
+      const reading = readingOf(request, deadline);
+      if (request.isOneWay && reply.status < 300) {
+        await readSmall(reply);
+        return empty(reply, reading);
+      }
       const answer = opened(reply, reading);
       return answer instanceof Promise ? await answer : answer;
     } catch (error) {
@@ -152,6 +152,12 @@ export function createMcpClient(
       reply?.release();
       throw request.abort.signal.aborted ? request.abort.signal.reason : error;
     }
+  };
+
+  function readingOf({ primed, others, isQuiet }: UpstreamRequest, deadline: Deadline): Reading {
+    const { messageBytesMax: max } = options;
+    // One message too large must not keep a listening client from all the others, for ever.
+    return { max, deadline, budget: deps.budget, primed, others, dropsLarge: isQuiet };
   }
 
   function exchange(server: HttpUpstream, request: UpstreamRequest, url: URL) {
@@ -176,6 +182,14 @@ export function createMcpClient(
 
   return { send, remove };
 }
+
+/** Many servers say a word that nobody needs; one that is left unread costs the connection. */
+async function readSmall({ headers, whole }: HttpReply): Promise<void> {
+  const bytes = Number(headers.get("content-length") ?? 0);
+  if (bytes > 0 && bytes <= SMALL_BYTES) await whole(SMALL_BYTES, () => {});
+}
+
+const SMALL_BYTES = 1024;
 
 type Verb = "POST" | "GET" | "DELETE";
 

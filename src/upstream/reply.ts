@@ -61,6 +61,8 @@ export interface Reading {
   readonly budget: ByteBudget;
   /** See `UpstreamRequest`. */
   readonly primed: ((eventId: string) => void) | undefined;
+  /** See `UpstreamRequest`. */
+  readonly others?: ((type: string, data: Uint8Array) => void) | undefined;
   /** Whether a message that is too large is left out, instead of ending the stream. */
   readonly dropsLarge: boolean | undefined;
 }
@@ -156,8 +158,8 @@ function arrived(
 }
 
 function stream(reply: HttpReply, reading: Reading): UpstreamReply {
-  const { max, deadline, budget, primed, dropsLarge } = reading;
-  const reader = createSseReader(max, dropsLarge);
+  const { max, deadline, budget, primed, others, dropsLarge } = reading;
+  const reader = createSseReader(max, dropsLarge, others);
   let knownId: string | undefined;
   let charged = 0;
   let ended = false;

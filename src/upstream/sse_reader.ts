@@ -23,6 +23,8 @@ export interface SseReader {
   readonly retryMs: () => number | undefined;
 }
 
+type Others = (type: string, data: Uint8Array) => void;
+
 const LF = 0x0a;
 const CR = 0x0d;
 const COLON = 0x3a;
@@ -39,9 +41,10 @@ const SENDABLE_ID = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 /**
  * @param maxBytes of one event's data and of one line
  * @param dropsLarge whether an event that is larger is left out; otherwise the stream ends with it
+ * @param others told of events that have a type of their own; nobody listens for them unless given
  * @throws {GatewayError} `upstream_protocol` from `push` and `take` when an event is larger
  */
-export function createSseReader(maxBytes: number, dropsLarge = false): SseReader {
+export function createSseReader(maxBytes: number, dropsLarge = false, others?: Others): SseReader {
   const lineBytesMax = maxBytes + "data: ".length;
   let buffer = new Uint8Array(START_BYTES);
   let start = 0;
@@ -53,8 +56,8 @@ export function createSseReader(maxBytes: number, dropsLarge = false): SseReader
   let atStreamStart = true;
   let data: Uint8Array[] = [];
   let dataBytes = 0;
-  /** The event has a type of its own: nobody listens for it. */
-  let isOther = false;
+  /** Of an event that is no message. */
+  let otherType = "";
   const ids = createLastId();
   /** What is left out of an event, or of the stream: its data, or the rest of a line too. */
   let dropping: "nothing" | "event" | "line" = "nothing";
@@ -133,14 +136,17 @@ export function createSseReader(maxBytes: number, dropsLarge = false): SseReader
     if (to - from > lineBytesMax) drop("event");
     if (from === to) {
       const event = data.length === 0 ? undefined : data.length === 1 ? data[0] : joinLines(data);
-      const isMessage = !isOther;
+      const type = otherType;
       data = [];
       dataBytes = 0;
-      isOther = false;
+      otherType = "";
       dropping = "nothing";
       ids.commit();
       // An event without data is not dispatched (priming events have none).
-      return isMessage && event !== undefined && event.length > 0 ? event : undefined;
+      if (event === undefined || event.length === 0) return undefined;
+      if (type === "") return event;
+      others?.(type, event);
+      return undefined;
     }
     if (!isDataLine(buffer, from, to)) {
       if (buffer[from] !== COLON) otherLine(from, to);
@@ -161,7 +167,7 @@ export function createSseReader(maxBytes: number, dropsLarge = false): SseReader
       ids.read(buffer, valueStart(buffer, from + ID.length), to);
     } else if (isField(buffer, from, to, EVENT)) {
       const type = textOf(buffer, from + EVENT.length, to);
-      isOther = type !== "" && type !== "message";
+      otherType = type === "message" ? "" : type;
     } else if (isField(buffer, from, to, RETRY)) {
       const text = textOf(buffer, from + RETRY.length, to);
       if (/^\d{1,9}$/.test(text)) retryMs = Number(text);

@@ -16,14 +16,14 @@ import type { SessionMark, UpstreamRequest } from "./client.ts";
 import type { StdioMcpClient } from "./connect.ts";
 import type { UpstreamReply } from "./reply.ts";
 import { UpstreamStatusError } from "./reply.ts";
-import { accepted, ask, listen } from "./stdio/asking.ts";
+import { accepted, ask, listen } from "./channel/asking.ts";
 import { createCallers } from "./stdio/callers.ts";
 import type { Child, ChildLog } from "./stdio/child.ts";
-import { type Envelope, envelopeOf, isRequest } from "./stdio/envelope.ts";
-import { openingAnswer } from "./stdio/first_answer.ts";
+import { type Envelope, envelopeOf, isRequest } from "./channel/envelope.ts";
+import { openingAnswer } from "./channel/first_answer.ts";
 import { createPool } from "./stdio/pool.ts";
 import { isSameProgram } from "./stdio/program.ts";
-import { within } from "./stdio/waiting.ts";
+import { within } from "./channel/waiting.ts";
 
 export interface StdioClient extends StdioMcpClient {
   /** Ends the processes of a server that is gone or has changed. */

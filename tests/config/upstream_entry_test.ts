@@ -86,12 +86,6 @@ for (
   });
 }
 
-Deno.test("that a server of the transport of 2024-11-05 is not served yet is noted", () => {
-  assertEquals(notesOf(entry({ ...URL_FIELD, type: "sse" })), [
-    "mcpServers.a is a server of the 2024-11-05 transport: not served yet",
-  ]);
-});
-
 for (
   const [fields, expected] of [
     [{ title: "A" }, { title: "A" }],

@@ -361,3 +361,20 @@ function read(pieces: readonly (string | Uint8Array)[]): string[] {
   }
   return messages;
 }
+
+for (const [name, end] of Object.entries(LINE_ENDS)) {
+  Deno.test(`events of another type are told with their data when lines end with ${name}`, () => {
+    const others: string[] = [];
+    const note = (type: string, data: Uint8Array) => void others.push(`${type}: ${textOf(data)}`);
+    const reader = createSseReader(MAX, false, note);
+    reader.push(bytesOf(
+      ["event: endpoint", "data: /a", "data: b", "", "data: m", "", "event: x", "data", "", ""]
+        .join(end),
+    ));
+    assertEquals([textOf(reader.take()), reader.take(), others], [
+      "m",
+      undefined,
+      ["endpoint: /a\nb"],
+    ]);
+  });
+}

@@ -97,7 +97,7 @@ Deno.test("what is said while nobody listens is kept, the newest of it", async (
   for (let one = own.take(); one !== undefined; one = own.take()) {
     texts.push(String((messageOf(one).params as Message).data).split(" ")[0]!);
   }
-  assertEquals(texts.length, LIMITS.stdioUnheardMessages);
+  assertEquals(texts.length, LIMITS.channelUnheardMessages);
   assertEquals([texts[0], texts.at(-1)], ["50", "149"]);
   own.close();
 });

@@ -6,10 +6,10 @@
 import { deepStrictEqual as assertEquals, ok as assert, throws } from "node:assert/strict";
 import { LIMITS } from "../../src/domain/limits.ts";
 import { createByteBudget } from "../../src/platform/byte_budget.ts";
-import { readEnvelope } from "../../src/upstream/stdio/envelope.ts";
-import { createGate, createInbox } from "../../src/upstream/stdio/inbox.ts";
+import { readEnvelope } from "../../src/upstream/channel/envelope.ts";
+import { createGate, createInbox } from "../../src/upstream/channel/inbox.ts";
 import { createLineReader } from "../../src/upstream/stdio/lines.ts";
-import { createRouter, type OpenRequest } from "../../src/upstream/stdio/router.ts";
+import { createRouter, type OpenRequest } from "../../src/upstream/channel/router.ts";
 import { createRedaction } from "../../src/upstream/stdio/secrets.ts";
 import { bytesOf, textOf } from "../support/bytes.ts";
 import { seeded } from "../support/seeded.ts";
@@ -219,7 +219,7 @@ Deno.test("a question whose call is over is taken back on the session's own stre
 
 Deno.test("open requests of one process are bounded", () => {
   const router = createRouter(() => false);
-  for (let i = 0; i < LIMITS.stdioRequestsOpen; i++) router.open(openOf(String(i), "ping"));
+  for (let i = 0; i < LIMITS.channelRequestsOpen; i++) router.open(openOf(String(i), "ping"));
   throws(() => router.open(openOf("one more", "ping")), { code: "upstream_unavailable" });
 });
 

@@ -9,11 +9,11 @@ import type { StdioUpstream } from "../../domain/server.ts";
 import { DialError } from "../../platform/dial.ts";
 import type { UpstreamRequest } from "../client.ts";
 import { type UpstreamReply, UpstreamStatusError } from "../reply.ts";
-import { accepted, ask, type AskingDeps } from "./asking.ts";
+import { accepted, ask, type AskingDeps } from "../channel/asking.ts";
 import type { Child } from "./child.ts";
-import { type Envelope, isRequest } from "./envelope.ts";
+import { type Envelope, isRequest } from "../channel/envelope.ts";
 import { ChildExited } from "./exit.ts";
-import { type FirstAnswer, firstAnswer, isModern } from "./first_answer.ts";
+import { type FirstAnswer, firstAnswer, isModern } from "../channel/first_answer.ts";
 import type { Pool } from "./pool.ts";
 import { programKey } from "./program.ts";
 

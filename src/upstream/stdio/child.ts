@@ -11,47 +11,33 @@ import type { ByteBudget } from "../../platform/byte_budget.ts";
 import type { ChildProcess, Exit } from "../../platform/process.ts";
 import type { Timers } from "../../platform/timers.ts";
 import type { Fields } from "../../telemetry/log.ts";
-import { createDelivery } from "./delivery.ts";
+import type { Channel } from "../channel/channel.ts";
+import { createDelivery } from "../channel/delivery.ts";
 import { createEnd } from "./ending.ts";
 import { ChildExited, type Ending, explainExit } from "./exit.ts";
-import { createGate, createInbox, type Inbox } from "./inbox.ts";
+import { createGate, createInbox } from "../channel/inbox.ts";
 import { createInput } from "./input.ts";
 import { createLineReader } from "./lines.ts";
-import { createOwnStream, type OwnStream } from "./own_stream.ts";
-import { createRouter, type Router } from "./router.ts";
-import { createServerLog } from "./server_log.ts";
-import { within } from "./waiting.ts";
+import { createOwnStream } from "../channel/own_stream.ts";
+import { createRouter } from "../channel/router.ts";
+import { createServerLog, type ServerLog } from "./server_log.ts";
+import { within } from "../channel/waiting.ts";
 
-export interface Child {
+export interface Child extends Channel {
   readonly server: StdioUpstream;
   readonly startedMs: number;
-  readonly router: Router;
-  /** Of its session. */
-  readonly own: OwnStream;
-  readonly newInbox: () => Inbox;
-  /**
-   * Writes one message, on one line.
-   * @param method of a request or notification
-   * @throws {GatewayError} `upstream_unavailable` when too much is waiting to be read
-   */
-  readonly write: (message: Uint8Array, method: string | undefined) => void;
   /** How many messages have been written. */
   readonly written: () => number;
   /** Whether it has been asked for its era, and nothing else. */
   readonly isProbed: () => boolean;
   /** Whether it was asked to tell of changes of resources. */
   readonly hasSubscriptions: () => boolean;
-  /** Whether it takes messages; from its end on, or the beginning of it, it does not. */
-  readonly isLive: () => boolean;
   /** Whether a request with a result has shown that it works. */
   readonly hasAnswered: () => boolean;
-  /** When its output was last not read for the sake of somebody who is behind. */
-  readonly pausedAtMs: () => number;
   /** When something last went in either direction. */
   readonly usedMs: () => number;
   /** It belongs to a session from now on. */
   readonly adopt: () => void;
-  readonly isStateless: () => boolean;
   /** Closes its input, and becomes less polite; see `ended`. */
   readonly end: (ending: Ending) => void;
   /** It is gone, and all that it said has been passed on. Never rejects. */
@@ -145,16 +131,11 @@ export function createChild(deps: ChildDeps, process: ChildProcess, options: Chi
     end.soon("it closed its input or output");
   }
 
-  async function readLog(): Promise<void> {
-    for (let piece = await process.stderr(); piece; piece = await process.stderr()) {
-      serverLog.push(piece);
-    }
-    serverLog.end();
-  }
-
   async function follow(): Promise<ChildEnd> {
     let isRead = false;
-    const read = Promise.all([readOutput(), readLog()]).then(() => void (isRead = true));
+    const read = Promise.all([readOutput(), readLog(process, serverLog)]).then(() =>
+      void (isRead = true)
+    );
     const exit = await process.exited;
     hasExited = true;
     end.done();
@@ -205,9 +186,15 @@ export function createChild(deps: ChildDeps, process: ChildProcess, options: Chi
     usedMs: () => usedMs,
     adopt: () => void (isStateless = false),
     isStateless: () => isStateless,
+    abandon: (hasExpired) => end.politely(hasExpired ? "it did not answer" : "its session ended"),
     end: end.politely,
     ended: follow(),
   };
+}
+
+async function readLog({ stderr }: ChildProcess, serverLog: ServerLog): Promise<void> {
+  for (let piece = await stderr(); piece; piece = await stderr()) serverLog.push(piece);
+  serverLog.end();
 }
 
 const TOO_LARGE = "it sent a message that is too large";

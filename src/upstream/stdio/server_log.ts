@@ -6,6 +6,7 @@
  * @see MCP 2026-07-28, Transports, "stdio"
  */
 import { LIMITS } from "../../domain/limits.ts";
+import { plainText } from "../channel/plain_text.ts";
 import { createLineReader } from "./lines.ts";
 
 export interface ServerLog {
@@ -67,13 +68,6 @@ export function createServerLog({ redact, write, dropped, now }: ServerLogDeps):
     lastLine: () => last,
   };
 }
-
-/** Without colours, and whatever else is said to a terminal and not to a reader. */
-export function plainText(text: string): string {
-  return text.replaceAll("\t", " ").replace(TERMINAL_SEQUENCE, "").replace(/\p{Cc}/gu, "");
-}
-
-const TERMINAL_SEQUENCE = /\p{Cc}\[[\d;:?]*[ -/]*[@-~]/gu;
 
 /** Half a secret would not be recognised. */
 function wholeWords(text: string): string {

@@ -1,5 +1,5 @@
 /**
- * What a child process writes, brought to whom it belongs.
+ * What comes over a channel, brought to whom it belongs.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { GatewayError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { readEnvelope } from "./envelope.ts";
 import type { OwnStream } from "./own_stream.ts";
-import { plainText } from "./server_log.ts";
+import { plainText } from "./plain_text.ts";
 import type { Destination, OpenRequest, Router } from "./router.ts";
 
 export interface Delivery {
@@ -19,9 +19,9 @@ export interface Delivery {
 export interface DeliveryDeps {
   readonly router: Router;
   readonly own: OwnStream;
-  /** To the process. */
+  /** To the server. */
   readonly write: (message: Uint8Array) => void;
-  /** Told once, with the beginning of the first line that is no message. */
+  /** Told once, with the beginning of the first thing that is no message. */
   readonly garbage: (text: string) => void;
 }
 

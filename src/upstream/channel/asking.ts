@@ -1,6 +1,6 @@
 /**
- * One request to a child process, as a reply of Streamable HTTP: a stream of what belongs to it,
- * its answer last.
+ * One request over a channel, as a reply of Streamable HTTP: a stream of what belongs to it, its
+ * answer last.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Timers } from "../../platform/timers.ts";
 import type { UpstreamRequest } from "../client.ts";
 import { type Deadline, startDeadline } from "../deadline.ts";
 import { type UpstreamReply, UpstreamStatusError } from "../reply.ts";
-import type { Child } from "./child.ts";
+import type { Channel } from "./channel.ts";
 import type { Envelope } from "./envelope.ts";
 import type { Inbox } from "./inbox.ts";
 import type { OpenRequest } from "./router.ts";
@@ -39,17 +39,19 @@ export function accepted(): UpstreamReply {
 /**
  * Sends a request.
  * @param envelope of `body`
+ * @param write sends it; as other messages are sent unless given
  * @throws {GatewayError} `conflict` when its id is in use, `upstream_unavailable`
  */
 export function ask(
   deps: AskingDeps,
-  child: Child,
+  channel: Channel,
   request: UpstreamRequest,
   body: Uint8Array,
   envelope: Envelope,
+  write = channel.write,
 ): UpstreamReply {
-  const inbox = child.newInbox();
-  const timing = startTiming(deps, child, request);
+  const inbox = channel.newInbox();
+  const timing = startTiming(deps, channel, request);
   const open: OpenRequest = {
     id: envelope.id!,
     key: envelope.key!,
@@ -59,18 +61,18 @@ export function ask(
     inbox: timed(inbox, timing.deadline),
   };
   try {
-    child.router.open(open);
-    child.write(body, open.method);
+    channel.router.open(open);
+    write(body, open.method);
   } catch (error) {
     timing.deadline.end();
-    child.router.close(open);
+    channel.router.close(open);
     throw error;
   }
   return replyOf(inbox, request, (reason) => {
     timing.deadline.end();
-    if (!child.router.isOpen(open)) return;
-    child.router.close(open);
-    takeBack(child, open, reason !== undefined && reason === timing.expired());
+    if (!channel.router.isOpen(open)) return;
+    channel.router.close(open);
+    takeBack(channel, open, reason !== undefined && reason === timing.expired());
   });
 }
 
@@ -78,17 +80,21 @@ export function ask(
  * Listens to what the server says outside of requests.
  * @throws {UpstreamStatusError} 409 when somebody does already
  */
-export function listen(deps: AskingDeps, child: Child, request: UpstreamRequest): UpstreamReply {
-  const inbox = child.newInbox();
-  const { deadline } = startTiming(deps, child, request);
+export function listen(
+  deps: AskingDeps,
+  channel: Channel,
+  request: UpstreamRequest,
+): UpstreamReply {
+  const inbox = channel.newInbox();
+  const { deadline } = startTiming(deps, channel, request);
   const own = timed(inbox, deadline);
-  if (!child.own.open(own)) {
+  if (!channel.own.open(own)) {
     deadline.end();
     throw new UpstreamStatusError(409);
   }
   return replyOf(inbox, request, () => {
     deadline.end();
-    child.own.close(own);
+    channel.own.close(own);
   });
 }
 
@@ -133,7 +139,11 @@ interface Timing {
   readonly expired: () => unknown;
 }
 
-function startTiming({ timers, now }: AskingDeps, child: Child, request: UpstreamRequest): Timing {
+function startTiming(
+  { timers, now }: AskingDeps,
+  channel: Channel,
+  request: UpstreamRequest,
+): Timing {
   let reason: unknown;
   const { firstMs, silenceMs, totalMs, pausedAtMs } = request;
   const deadline = startDeadline({ timers, now }, {
@@ -141,7 +151,7 @@ function startTiming({ timers, now }: AskingDeps, child: Child, request: Upstrea
     silenceMs,
     totalMs,
     // A server that is not listened to cannot be blamed for its silence.
-    pausedAtMs: () => Math.max(pausedAtMs?.() ?? -Infinity, child.pausedAtMs()),
+    pausedAtMs: () => Math.max(pausedAtMs?.() ?? -Infinity, channel.pausedAtMs()),
     expired(spanMs) {
       const text = `The upstream server did not answer within ${spanMs / 1000} s`;
       reason = new GatewayError("upstream_timeout", text);
@@ -176,14 +186,14 @@ function timed(inbox: Inbox, deadline: Deadline): Inbox {
  *
  * @see MCP 2026-07-28, Utilities, "Cancellation": over stdio it is a notification
  */
-function takeBack(child: Child, { id, method }: OpenRequest, hasExpired: boolean): void {
-  if (!child.isLive()) return;
+function takeBack(channel: Channel, { id, method }: OpenRequest, hasExpired: boolean): void {
+  if (!channel.isLive()) return;
   // It must not be cancelled: without it there is no session.
-  if (method === "initialize") return child.end(hasExpired ? "it did not answer" : ENDED);
-  if (!child.isStateless() && !hasExpired) return;
+  if (method === "initialize") return channel.abandon(hasExpired);
+  if (!channel.isStateless() && !hasExpired) return;
   const text = `{"jsonrpc":"2.0","method":"${CANCELLED}","params":{"requestId":${id}}}`;
   try {
-    child.write(new TextEncoder().encode(text), CANCELLED);
+    channel.write(new TextEncoder().encode(text), CANCELLED);
   } catch (error) {
     // One that does not read will not miss it.
     if (!(error instanceof GatewayError)) throw error;
@@ -191,4 +201,3 @@ function takeBack(child: Child, { id, method }: OpenRequest, hasExpired: boolean
 }
 
 const CANCELLED = "notifications/cancelled";
-const ENDED = "its session ended";

@@ -1,6 +1,6 @@
 /**
- * Whom a message of a child process is for. Over HTTP a server says so by the stream that it uses;
- * over stdio there is one stream for everything.
+ * Whom a message that comes over a channel is for. Over Streamable HTTP a server says so by the stream
+ * that it uses; here there is one stream for everything.
  *
  * @module
  * @see MCP 2025-11-25 and 2026-07-28, Transports, "stdio"
@@ -123,7 +123,7 @@ export function createRouter(isStateless: () => boolean): Router {
       if (open.has(request.key)) {
         throw new GatewayError("conflict", "A request with this id is open at the upstream server");
       }
-      if (open.size >= LIMITS.stdioRequestsOpen) {
+      if (open.size >= LIMITS.channelRequestsOpen) {
         const text = "The upstream server has too many requests open";
         throw new GatewayError("upstream_unavailable", text);
       }

@@ -1,6 +1,6 @@
 /**
- * What a child process says outside of requests: to whoever listens, as GET is for over HTTP. The
- * newest of what is said while nobody does is kept.
+ * What a server says on a channel outside of requests: to whoever listens, as GET is for over
+ * Streamable HTTP. The newest of what is said while nobody does is kept.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export function createOwnStream(): OwnStream {
   function keep(message: Uint8Array): void {
     kept.push(message);
     bytes += message.length;
-    while (kept.length > LIMITS.stdioUnheardMessages || bytes > LIMITS.stdioUnheardBytes) {
+    while (kept.length > LIMITS.channelUnheardMessages || bytes > LIMITS.channelUnheardBytes) {
       bytes -= kept.shift()!.length;
     }
   }

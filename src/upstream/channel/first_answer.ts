@@ -5,9 +5,10 @@
  * @module
  */
 import { GatewayError } from "../../domain/errors.ts";
+import { ConnectionLost } from "../../platform/http1/connection.ts";
 import type { UpstreamReply } from "../reply.ts";
 import { readEnvelope } from "./envelope.ts";
-import { ChildExited } from "./exit.ts";
+import { peeked } from "./peeked.ts";
 
 export interface FirstAnswer {
   readonly reply: UpstreamReply;
@@ -21,20 +22,14 @@ const METHOD_NOT_FOUND = -32601;
 
 /**
  * What was said before the answer is left out. `undefined` when there is none.
- * @throws {ChildExited}, or the reason with which the request was aborted
+ * @throws {ConnectionLost}, or the reason with which the request was aborted
  */
 export async function firstAnswer(reply: UpstreamReply): Promise<FirstAnswer | undefined> {
   for (let one = await reply.next(); one !== undefined; one = await reply.next()) {
     const envelope = readEnvelope(one);
     if (envelope === undefined || envelope.method !== undefined) continue;
-    let first: Uint8Array | undefined = one;
-    const take = () => {
-      const message = first ?? reply.take();
-      first = undefined;
-      return message;
-    };
     return {
-      reply: { ...reply, take, next: () => first === undefined ? reply.next() : resolved(take()) },
+      reply: peeked(reply, one),
       isResult: envelope.isResult,
       errorCode: envelope.errorCode,
     };
@@ -44,12 +39,12 @@ export async function firstAnswer(reply: UpstreamReply): Promise<FirstAnswer | u
 
 /**
  * The answer to `initialize`, with the status that a server over HTTP would have given.
- * @throws {GatewayError} `upstream_unavailable` when the process ends
+ * @throws {GatewayError} `upstream_unavailable` when the channel ends
  */
 export async function openingAnswer(reply: UpstreamReply): Promise<FirstAnswer> {
   const answer = await firstAnswer(reply).catch((error) => {
     // Nothing has been carried out: there is no session yet.
-    if (!(error instanceof ChildExited)) throw error;
+    if (!(error instanceof ConnectionLost)) throw error;
     throw new GatewayError("upstream_unavailable", error.message, { cause: error });
   });
   if (answer === undefined) {
@@ -67,8 +62,4 @@ export function isModern(errorCode: number | undefined): boolean {
 function statusOf(errorCode: number | undefined): number {
   if (errorCode === METHOD_NOT_FOUND) return 404;
   return isModern(errorCode) ? 400 : 200;
-}
-
-function resolved<T>(value: T): Promise<T> {
-  return Promise.resolve(value);
 }

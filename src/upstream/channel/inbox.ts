@@ -1,5 +1,5 @@
 /**
- * What a child process has said to one reader, and the reader has not taken yet.
+ * What has come over a channel for one reader, and the reader has not taken yet.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export interface Gate {
   readonly release: () => void;
 }
 
-/** Holds the reading of one process back while any of its readers is behind. */
+/** Holds the reading of one channel back while any of its readers is behind. */
 export function createGate(changed: () => void): Gate {
   let behind = 0;
   let isReleased = false;
