@@ -13,6 +13,7 @@ import { InsufficientScope } from "../mcp/dispatch.ts";
 import type { Log } from "../telemetry/log.ts";
 import { addCorsHeaders, API_CORS, type CorsRules, optionsReply } from "./cors.ts";
 import type { Health } from "./health.ts";
+import type { LegacySse } from "./legacy_sse.ts";
 import type { OriginGuard } from "./origin_guard.ts";
 import { problemDocument, rpcProblem, statusOf } from "./problem.ts";
 import { readHead, type RequestHead } from "./request_head.ts";
@@ -25,6 +26,7 @@ export interface EdgeDeps {
   readonly authenticate: Authenticate;
   readonly health: Health;
   readonly streamable: Streamable;
+  readonly legacySse: Pick<LegacySse, "open" | "post">;
   readonly endpoints: Pick<Endpoints, "all" | "find">;
   /** The management API: `/api` and all below. */
   readonly admin: Api;
@@ -72,44 +74,62 @@ interface Route {
   readonly isOpenToAllOrigins?: boolean;
 }
 
-const MCP_PATH = /^\/(?:mcp|servers\/[^/]+\/mcp)$/;
+const MCP_PATH = /^\/(?:servers\/[^/]+\/)?(?:mcp|sse|message)$/;
+/** What an MCP endpoint is called in its URL. */
+const MCP_NAMES = ["mcp", "sse", "message"] as const;
 
 export function createEdge(deps: EdgeDeps): Hono {
   const app = new Hono();
   const metadata: Handler = (visit) => metadataReply(deps, visit);
-  const mcp: Omit<Route, "path"> = {
-    methods: {
-      GET: (visit) => serveMcp(deps, visit, deps.streamable.get),
-      POST: (visit) => serveMcp(deps, visit, deps.streamable.post),
-      DELETE: (visit) => serveMcp(deps, visit, deps.streamable.remove),
-    },
-    needsCredential: true,
-    hasNoHead: true,
-  };
+  const mcp = mcpRoutes(deps);
   const api: Omit<Route, "path"> = {
     methods: {},
     everyVerb: { serve: (visit) => serveApi(deps, visit), verbsOf: deps.admin.verbsOf },
     cors: API_CORS,
   };
   const routes: readonly Route[] = [
-    { path: "/mcp", ...mcp },
-    { path: "/servers/:server/mcp", ...mcp },
+    ...MCP_NAMES.flatMap((name) => [
+      { path: `/${name}`, ...mcp[name] },
+      { path: `/servers/:server/${name}`, ...mcp[name] },
+    ]),
     { path: "/api", ...api },
     { path: "/api/*", ...api },
     { path: "/health", methods: { GET: deps.health.live } },
     { path: "/ready", methods: { GET: deps.health.ready } },
     { path: "/version", methods: { GET: deps.health.version } },
     { path: WELL_KNOWN_PATH, methods: { GET: metadata }, isOpenToAllOrigins: true },
-    { path: `${WELL_KNOWN_PATH}/mcp`, methods: { GET: metadata }, isOpenToAllOrigins: true },
-    {
-      path: `${WELL_KNOWN_PATH}/servers/:server/mcp`,
-      methods: { GET: metadata },
-      isOpenToAllOrigins: true,
-    },
+    ...MCP_NAMES.flatMap((name) =>
+      [`/${name}`, `/servers/:server/${name}`].map((path) => ({
+        path: WELL_KNOWN_PATH + path,
+        methods: { GET: metadata },
+        isOpenToAllOrigins: true,
+      }))
+    ),
   ];
   for (const route of routes) app.all(route.path, (c) => enter(deps, c, route));
   app.notFound((c) => enter(deps, c, undefined));
   return app;
+}
+
+/** By the last part of the path: Streamable HTTP, and the two of the transport of 2024-11-05. */
+function mcpRoutes(
+  deps: EdgeDeps,
+): Readonly<Record<(typeof MCP_NAMES)[number], Omit<Route, "path">>> {
+  const { streamable, legacySse } = deps;
+  const served = (handler: McpHandler): Handler => (visit) => serveMcp(deps, visit, handler);
+  const common = { needsCredential: true, hasNoHead: true };
+  return {
+    mcp: {
+      methods: {
+        GET: served(streamable.get),
+        POST: served(streamable.post),
+        DELETE: served(streamable.remove),
+      },
+      ...common,
+    },
+    sse: { methods: { GET: served(legacySse.open) }, ...common },
+    message: { methods: { POST: served(legacySse.post) }, ...common },
+  };
 }
 
 /** What every request passes. Nothing throws out of here. */
@@ -226,7 +246,10 @@ function failed(
     ? rpcProblem(error, correlationId)
     : problemDocument(error, correlationId);
   // For a verb that this URL has, but not in the revision that was asked for.
-  if (status === 405) response.headers.set("Allow", "POST, OPTIONS");
+  if (status === 405) {
+    const isStreamable = head?.path.endsWith("/mcp");
+    response.headers.set("Allow", isStreamable ? "POST, OPTIONS" : "OPTIONS");
+  }
   response.headers.set("Cache-Control", "no-store");
   response.headers.set("X-Content-Type-Options", "nosniff");
   // What is left of an unread body must not be taken for the next request.
@@ -246,8 +269,13 @@ function addChallenge(
   if (!isUnknown && scope === undefined) return;
   const value = challenge(
     deps.guard.baseUrl(head),
-    MCP_PATH.test(head.path) ? head.path : "",
+    resourcePath(head.path),
     scope,
   );
   response.headers.set("WWW-Authenticate", value);
+}
+
+/** What the challenge names: clients know an endpoint by the URL that they were given. */
+function resourcePath(path: string): string {
+  return MCP_PATH.test(path) ? path.replace(/message$/, "sse") : "";
 }

@@ -196,7 +196,7 @@ function prefersStream({ headers }: RequestHead): boolean {
 }
 
 /** @throws {ProtocolError} for a revision that nobody knows; one that is missing is the session's */
-function checkVersion(head: RequestHead): void {
+export function checkVersion(head: RequestHead): void {
   const version = head.headers.get("mcp-protocol-version");
   if (version === undefined || isOfSessionEra(version)) return;
   throw new ProtocolError(
@@ -207,7 +207,7 @@ function checkVersion(head: RequestHead): void {
 }
 
 /** @throws {InvalidMessage} when a message in it is one of the stateless era */
-function refuseStateless({ messages }: Batch): void {
+export function refuseStateless({ messages }: Batch): void {
   if (!messages.some((message) => isOfStatelessEra(message, undefined))) return;
   throw new InvalidMessage("A body is one message; revision 2026-07-28 has no batches");
 }
@@ -215,7 +215,7 @@ function refuseStateless({ messages }: Batch): void {
 const EVENT_ID = /^[A-Za-z0-9._~-]+$/;
 
 /** @throws {GatewayError} `invalid_request` for what no event id of ours looks like */
-function checkedEventId(id: string | undefined): string | undefined {
+export function checkedEventId(id: string | undefined): string | undefined {
   if (id === undefined) return undefined;
   if (id.length <= LIMITS.lastEventIdChars && EVENT_ID.test(id)) return id;
   throw new GatewayError("invalid_request", "Last-Event-ID is malformed");

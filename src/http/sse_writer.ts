@@ -32,6 +32,8 @@ export interface SseEvent {
   readonly data: Uint8Array | undefined;
   /** How long the client is asked to wait before it reconnects. */
   readonly retryMs?: number;
+  /** Of an event that is no message; letters only. */
+  readonly type?: string;
 }
 
 export interface SseWriter {
@@ -156,10 +158,11 @@ function frames(events: readonly SseEvent[]): Uint8Array {
   let length = 0;
   const heads: string[] = [];
   for (const event of events) {
-    const isPlain = event.id === undefined && event.retryMs === undefined;
-    if (!isPlain || event.data === undefined) heads.push(fields(event));
+    const { id, retryMs, type, data } = event;
+    const isPlain = id === undefined && retryMs === undefined && type === undefined;
+    if (!isPlain || data === undefined) heads.push(fields(event));
     else heads.push(PLAIN);
-    length += heads.at(-1)!.length + (event.data?.length ?? 0) + FRAME_END.length;
+    length += heads.at(-1)!.length + (data?.length ?? 0) + FRAME_END.length;
   }
   const target = new Uint8Array(length);
   let at = 0;
@@ -187,8 +190,9 @@ function writeAscii(target: Uint8Array, at: number, text: string): number {
 }
 
 /** What stands before the data of an event, all ASCII. */
-function fields({ id, data, retryMs }: SseEvent): string {
-  const start = data !== undefined && id === undefined ? PLAIN : named(id, data !== undefined);
+function fields({ id, data, retryMs, type }: SseEvent): string {
+  const isPlain = data !== undefined && id === undefined && type === undefined;
+  const start = isPlain ? PLAIN : named(id, data !== undefined, type);
   return retryMs === undefined ? start : `retry: ${retryMs}\n${start}`;
 }
 
@@ -197,7 +201,8 @@ const PLAIN_BYTES = encoder.encode(PLAIN);
 const LF = 0x0a;
 
 /** An event without data must have a line of it, or its id would not count. */
-function named(id: string | undefined, hasData: boolean): string {
-  if (id === undefined) return "";
-  return hasData ? `event: message\nid: ${id}\ndata: ` : `id: ${id}\ndata: `;
+function named(id: string | undefined, hasData: boolean, type = "message"): string {
+  const idLine = id === undefined ? "" : `id: ${id}\n`;
+  if (hasData) return `event: ${type}\n${idLine}data: `;
+  return id === undefined ? "" : `${idLine}data: `;
 }

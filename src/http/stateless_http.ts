@@ -208,7 +208,11 @@ const NEXT_READ_BYTES = 1024;
 const HEAD_BYTES_MARGIN = 16;
 
 function watchClient(call: Call): void {
-  call.request.signal.addEventListener("abort", () => call.abort.abort(new ClientLeft()));
+  const { signal } = call.request;
+  const left = () => call.abort.abort(new ClientLeft());
+  // It may have gone before anybody watched.
+  if (signal.aborted) left();
+  else signal.addEventListener("abort", left);
 }
 
 /** The reply, or `undefined` when it does not come while it may still be plain JSON. */

@@ -77,7 +77,7 @@ function sessionEra(incoming: StreamableRequest): StreamableRequest {
 }
 
 /** @throws {GatewayError} `unsupported_media_type` */
-function checkContentType(head: RequestHead): void {
+export function checkContentType(head: RequestHead): void {
   const type = head.headers.get("content-type");
   const isJson = type === "application/json" ||
     /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i.test(type ?? "");

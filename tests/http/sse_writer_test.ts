@@ -43,6 +43,16 @@ for (
       { data: "a", retryMs: 5 },
       "retry: 5\nevent: message\ndata: a\n\n",
     ],
+    [
+      "an event of another type",
+      { type: "endpoint", data: "/a", retryMs: 5 },
+      "retry: 5\nevent: endpoint\ndata: /a\n\n",
+    ],
+    [
+      "an event of another type with an id",
+      { type: "endpoint", data: "/a", id: "t.1" },
+      "event: endpoint\nid: t.1\ndata: /a\n\n",
+    ],
     // Without a line of data there are parsers to which it is no event, and its id is lost.
     ["an id without data", { id: "t.0" }, "id: t.0\ndata: \n\n"],
     [
@@ -247,6 +257,7 @@ interface Given {
   readonly id?: string;
   readonly data?: string;
   readonly retryMs?: number;
+  readonly type?: string;
 }
 
 /** A whole stream of one batch. */
