@@ -25,6 +25,7 @@ import { createStats } from "./telemetry/stats.ts";
 import { type Base, box, type Platform } from "./app/base.ts";
 import { createApi } from "./app/api_side.ts";
 import { createCatalogSide, firstReading, openCatalog } from "./app/catalog_side.ts";
+import { openStatelessServers } from "./app/bridge_side.ts";
 import { argumentCheck, createMessageSide, openSessions } from "./app/message_side.ts";
 import { createUpstreamSide } from "./app/upstream_side.ts";
 
@@ -72,10 +73,16 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   });
   const view = { views, lists: createLists({ box: box(platform, "cursors") }), changes };
   const check = config.validateArguments ? argumentCheck(log) : undefined;
-  const sessions = openSessions(base, upstream.client, catalog, stats, { ...view, check });
-  const { stateless, streamable } = createMessageSide(base, {
+  const statelessServers = openStatelessServers(base, upstream, catalog);
+  const sessions = openSessions(base, upstream, statelessServers, catalog, stats, {
+    ...view,
+    check,
+  });
+  const { stateless, streamable, legacySse, bridge } = createMessageSide(base, {
     ...upstream,
     ...view,
+    catalog,
+    statelessServers,
     stats,
     check,
     sessions,
@@ -85,6 +92,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const edge = createEdge({
     log,
     streamable,
+    legacySse,
     guard: createOriginGuard({ ...config, listener: platform.listener }),
     authenticate: createAuthenticate({
       verifyToken: createVerifyToken(clock, gatewayIssuer(config, platform.jwtSecret), {
@@ -119,6 +127,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     finish() {
       isFinishing = true;
       stateless.drain();
+      legacySse.drain();
       sessions.drain();
     },
     abandon() {
@@ -130,6 +139,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       discovery.prober.stop();
       await Promise.all([discovery.reader.close(), discovery.stop()]);
       sessions.close();
+      await bridge.close();
       await upstream.close();
       await kept.database.close();
     },

@@ -8,21 +8,24 @@ import type { Binding } from "../catalog/view.ts";
 import type { Views } from "../catalog/views.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import { VERSION } from "../domain/version.ts";
+import { createLegacySse } from "../http/legacy_sse.ts";
 import { createSessionHttp } from "../http/session_http.ts";
 import { createSseWriter } from "../http/sse_writer.ts";
 import { createStatelessHttp } from "../http/stateless_http.ts";
 import { createStreamable } from "../http/streamable.ts";
 import { createDispatch } from "../mcp/dispatch.ts";
 import { createSessions, createSessionsOff, type SessionViews } from "../mcp/session/sessions.ts";
+import type { StatelessServers } from "../mcp/session/stateless/servers.ts";
 import { createStatelessCalls, type UpstreamCall } from "../mcp/stateless_calls.ts";
+import { forSessions } from "../mcp/view/session_lists.ts";
 import { createListen } from "../mcp/view/listen.ts";
 import type { CheckArguments } from "../mcp/view/routing.ts";
 import { createStatelessView } from "../mcp/view/stateless_view.ts";
 import { createArgumentCheck } from "../policy/guardrails/argument_schema.ts";
 import type { Fields, Log } from "../telemetry/log.ts";
 import type { Stats } from "../telemetry/stats.ts";
-import type { UpstreamClient } from "../upstream/client.ts";
 import { type Base, logAt } from "./base.ts";
+import { openBridge } from "./bridge_side.ts";
 import { keepers } from "./keepers.ts";
 import type { UpstreamSide } from "./upstream_side.ts";
 
@@ -49,6 +52,8 @@ export function argumentCheck(log: Log): CheckArguments {
 
 interface MessageParts extends UpstreamSide, Omit<SessionViews, "editsOf"> {
   readonly stats: Stats;
+  readonly catalog: Catalog;
+  readonly statelessServers: StatelessServers;
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
   readonly sessions: ReturnType<typeof openSessions>;
   readonly isFinishing: () => boolean;
@@ -58,9 +63,11 @@ interface MessageParts extends UpstreamSide, Omit<SessionViews, "editsOf"> {
 export function createMessageSide({ config, platform, timers, budget }: Base, parts: MessageParts) {
   const { clock, log } = platform;
   const { client, eras, views, lists, changes, check, stats } = parts;
+  const bridge = openBridge({ config, platform, timers, budget }, parts);
   const calls = createStatelessCalls({
     client,
     eras,
+    bridged: bridge.request,
     now: clock.monotonic,
     record: stats.record,
     failed: (call, error) => logFailure(log, call, error),
@@ -70,18 +77,20 @@ export function createMessageSide({ config, platform, timers, budget }: Base, pa
   const http = { timers, budget, sse: createSseWriter(clock.monotonic) };
   const dispatch = createDispatch({ calls, view, budget });
   const stateless = createStatelessHttp({ ...http, dispatch }, config);
-  const session = createSessionHttp({
-    ...http,
-    clock,
-    endpoint: parts.sessions.endpoint,
-    isFinishing: parts.isFinishing,
-  }, config);
-  return { stateless, streamable: createStreamable({ stateless, session, timers }, config) };
+  const { isFinishing, sessions: { endpoint } } = parts;
+  const session = createSessionHttp({ ...http, clock, endpoint, isFinishing }, config);
+  return {
+    stateless,
+    streamable: createStreamable({ stateless, session, timers }, config),
+    legacySse: createLegacySse({ ...http, clock, endpoint, isFinishing }, config),
+    bridge,
+  };
 }
 
 export function openSessions(
   { config, platform, timers }: Base,
-  client: UpstreamClient,
+  { client }: Pick<UpstreamSide, "client">,
+  stateless: StatelessServers,
   catalog: Catalog,
   stats: Stats,
   views: Omit<SessionViews, "editsOf">,
@@ -89,10 +98,11 @@ export function openSessions(
   const { clock, log } = platform;
   const common = {
     client,
+    stateless,
     clock,
     timers,
     version: VERSION,
-    views: { ...views, editsOf: editsOf(views.views) },
+    views: { ...views, lists: forSessions(views.lists), editsOf: editsOf(views.views) },
     record: stats.record,
     serverOf: (slug: string) => catalog.upstream(slug)?.server,
     failed: (what: string, fields: Fields, error: unknown) =>

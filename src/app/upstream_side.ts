@@ -13,6 +13,8 @@ import { createGuardedClient } from "../upstream/health.ts";
 import { createMortalClient } from "../upstream/lifetimes.ts";
 import { createMcpClient } from "../upstream/mcp_client.ts";
 import { isSameProgram } from "../upstream/stdio/program.ts";
+import { createHttpSide } from "../upstream/old_transport.ts";
+import { createSseClient } from "../upstream/sse_client.ts";
 import { createStdioClient } from "../upstream/stdio_client.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { Base } from "./base.ts";
@@ -32,7 +34,7 @@ export function createUpstreamSide({ config, platform, timers, budget }: Base) {
         : []),
     ],
   });
-  const overHttp = createMcpClient({ http, clock, timers, budget }, {
+  const streamable = createMcpClient({ http, clock, timers, budget }, {
     connectMs: config.connectMs,
     messageBytesMax: config.responseBytesMax,
     userAgent: `sallyport/${VERSION}`,
@@ -41,6 +43,15 @@ export function createUpstreamSide({ config, platform, timers, budget }: Base) {
       if (!server.declared) egress.checkAddress(target, address);
     },
   });
+  const sse = createSseClient({
+    http: streamable,
+    timers,
+    now: clock.monotonic,
+    budget,
+    garbage: ({ slug }, text) =>
+      log.warning("An upstream server sent an event that is no message", { server: slug, text }),
+  });
+  const overHttp = createHttpSide({ http: streamable, sse, clock });
   const stdio = createStdioClient({ clock, timers, budget, log }, {
     childrenMax: config.stdioChildrenMax,
     idleMs: config.stdioIdleMs,
@@ -72,12 +83,14 @@ export function createUpstreamSide({ config, platform, timers, budget }: Base) {
     forget(server: UpstreamServer, now: UpstreamServer | undefined) {
       client.forget(server);
       transports.end(server);
-      if (server.transport !== "stdio") return;
+      // Also one of `http` may have turned out to have that transport.
+      if (server.transport !== "stdio") return sse.forget(server.id, now);
       // Its processes go on when only the gateway's view of it has changed.
       const isSame = now?.transport === "stdio" && now.enabled && isSameProgram(server, now);
       if (!isSame) stdio.forget(server.id).catch(() => {});
     },
     async close() {
+      sse.close();
       await stdio.close();
       http.close();
     },

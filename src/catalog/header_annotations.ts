@@ -77,3 +77,27 @@ function firstFlaw<T>(
 function isObject(value: unknown): value is Members {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/** An argument that a client repeats as a header. */
+export interface HeaderSource {
+  /** What follows `Mcp-Param-`. */
+  readonly header: string;
+  /** Names of members, from the arguments inwards. */
+  readonly path: readonly string[];
+}
+
+/** All that a schema names; none of a schema with a flaw. */
+export function headersIn(schema: unknown): readonly HeaderSource[] {
+  const sources: HeaderSource[] = [];
+
+  function collect(node: unknown, path: readonly string[]): void {
+    if (!isObject(node)) return;
+    const header = node[ANNOTATION];
+    if (typeof header === "string") sources.push({ header, path });
+    if (!isObject(node.properties)) return;
+    for (const [name, value] of Object.entries(node.properties)) collect(value, [...path, name]);
+  }
+
+  if (flawOfHeaders(schema) === undefined) collect(schema, []);
+  return sources;
+}

@@ -45,6 +45,31 @@ export const LIMITS = {
   questionIdBytes: 1024,
   /** Questions that one call, or one session outside of calls, may have open at once. */
   questionsOpen: 1000,
+  /** Sessions at upstream servers that stateless callers share: one per server and client. */
+  sharedSessionsPerPrincipal: 256,
+  sharedSessions: 4_000,
+  /** Calls that wait for their client to come back with answers; each holds an upstream reply. */
+  parkedCalls: 1_000,
+  parkedCallsPerPrincipal: 64,
+  /** What upstream servers have said meanwhile, all parked calls together. */
+  parkedBytes: 64 * 1024 * 1024,
+  /** Questions that one call asks at once: they go to the client in one answer. */
+  askedBytes: 1024 * 1024,
+  /** The gateway's own has about 300. */
+  requestStateChars: 4_096,
+  /** URLs that one error asks the user to open. */
+  urlQuestions: 32,
+  /** Questions in one result that asks, and times that one call is sent again with answers. */
+  inputRequests: 64,
+  inputRounds: 16,
+  /** Answers to such questions together: as much as one request may have. */
+  inputAnswersBytes: 4 * 1024 * 1024,
+  /** Header lines that repeat what stands in a body: servers take 16 KiB of headers in all. */
+  mirrorLinesBytes: 12 * 1024,
+  /** Tools whose headers were read from a server itself, per server; the catalog has the others. */
+  toolHeadersRead: 100,
+  /** Pages of its list that are read for one of them. */
+  toolPagesRead: 50,
   /** Members of a batch (2025-03-26 only). */
   batchMembers: 50,
   /** Per stream; together with the number of events it bounds what a client can come back for. */
@@ -56,6 +81,14 @@ export const LIMITS = {
   eventBytesOnDisk: 2 * 1024 * 1024 * 1024,
   /** A client that takes nothing for so long is cut off; it can resume. */
   stalledClientMs: 10_000,
+  /** How long a client of the transport of 2024-11-05 may be away before its session ends. */
+  sseAwayMs: 60_000,
+  /** From its stream's beginning to its `initialize`: people try it by hand. */
+  sseGreetingMs: 5 * 60_000,
+  /** Large answers that wait for such clients, all together: a part of `upstreamBytesTotal`. */
+  sseWaitingBytes: 64 * 1024 * 1024,
+  /** Refusals of its `initialize` that it has not read. */
+  sseUnread: 100,
   /** Uris that one session subscribes to; each is asked for again with a new upstream session. */
   subscriptionsPerSession: 1000,
   /** Sets of servers that callers see, per endpoint: as many as there are combinations of teams. */
@@ -146,11 +179,18 @@ export const LIMITS = {
   /** Such lines within `stdioLogMs`: a server must not fill the gateway's log. */
   stdioLogLines: 100,
   stdioLogMs: 10_000,
-  /** What a stdio server says to nobody in particular while nobody listens: the newest is kept. */
-  stdioUnheardMessages: 100,
-  stdioUnheardBytes: 256 * 1024,
-  /** Of one child process; those of one session, or of one caller. */
-  stdioRequestsOpen: 1000,
+  /**
+   * What a server on one channel (a child process, one event stream of 2024-11-05) says to nobody in
+   * particular while nobody listens: the newest is kept.
+   */
+  channelUnheardMessages: 100,
+  channelUnheardBytes: 256 * 1024,
+  /** Of one channel; those of one session, or of one caller. */
+  channelRequestsOpen: 1000,
+  /** Event streams of 2024-11-05 at upstream servers; each client session has one at each. */
+  sseChannels: 2000,
+  /** Where such a server takes messages, as it says it. */
+  sseEndpointBytes: 2 * 1024,
   /** Waiting for a stdio server that does not read; beyond it, messages are refused. */
   stdioInputBytes: 1024 * 1024,
   /** Questions to the database that wait or run; each holds what it will write. */

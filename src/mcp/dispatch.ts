@@ -44,7 +44,8 @@ export interface DispatchDeps {
 
 /**
  * Refusals that need no upstream server are thrown at once; what is returned rejects only with a
- * `ProtocolError`, or a `GatewayError` where a notification could not be passed on.
+ * `ProtocolError`, or a `GatewayError` where a notification could not be passed on or the caller
+ * has too much open at upstream servers.
  */
 export type Dispatch = (call: CallContext) => Promise<Reply>;
 

@@ -53,6 +53,44 @@ export function editedInPlace(bytes: Uint8Array, edit: Edit): Uint8Array {
   return all.subarray(start, end + by);
 }
 
+/**
+ * The message with its edits, in the memory it already has: the largest part between two edits stays
+ * where it is, and what stands before and behind it moves towards it.
+ *
+ * @param bytes a view whose whole `ArrayBuffer` may be overwritten
+ * @param edits in ascending order, not overlapping
+ */
+export function editedAround(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
+  let split = 0;
+  let size = -1;
+  for (let i = 0; i <= edits.length; i++) {
+    const gap = gapAt(bytes, edits, i);
+    if (gap.end - gap.start <= size) continue;
+    size = gap.end - gap.start;
+    split = i;
+  }
+  const { start, end } = gapAt(bytes, edits, split);
+  const before = edited(bytes.subarray(0, start), edits.slice(0, split));
+  const moved = edits.slice(split).map((edit) => ({
+    start: edit.start - end,
+    end: edit.end - end,
+    value: edit.value,
+  }));
+  const behind = edited(bytes.subarray(end), moved);
+  const all = new Uint8Array(bytes.buffer);
+  const from = bytes.byteOffset + start - before.length;
+  const to = bytes.byteOffset + end + behind.length;
+  if (from < 0 || to > all.length) return edited(bytes, edits);
+  all.set(before, from);
+  all.set(behind, to - behind.length);
+  return all.subarray(from, to);
+}
+
+/** What stands between two edits, before the first, or behind the last. */
+function gapAt(bytes: Uint8Array, edits: readonly Edit[], i: number) {
+  return { start: edits[i - 1]?.end ?? 0, end: edits[i]?.start ?? bytes.length };
+}
+
 function growth(edit: Edit): number {
   return edit.value.length - (edit.end - edit.start);
 }

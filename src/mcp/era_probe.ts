@@ -78,6 +78,8 @@ export function createEraProbe(
   }
 
   function knownEraOf(server: UpstreamServer): Era | undefined {
+    // Nothing else was ever said over that transport.
+    if (server.transport === "sse") return "session";
     const known = verdicts.get(server);
     return known !== undefined && known.untilMs > deps.clock.monotonic() ? known.era : undefined;
   }

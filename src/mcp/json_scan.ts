@@ -91,6 +91,31 @@ export function membersAt(bytes: Uint8Array, start: number): readonly Member[] {
   return members;
 }
 
+/** A member with those of the object that is its value; none for other values. */
+export interface DeepMember extends Member {
+  readonly parts: readonly Member[];
+}
+
+/** The same as `membersAt`, one level deeper: a large value is passed over once. */
+export function deepMembersAt(bytes: Uint8Array, objectStart: number): readonly DeepMember[] {
+  const state = stateOf(bytes, UNBOUNDED);
+  const members: DeepMember[] = [];
+  let at = skipSpace(state, objectStart + 1);
+  while (bytes[at] !== CLOSE_BRACE) {
+    const nameStart = at;
+    const nameEnd = skipString(state, at);
+    const start = skipSpace(state, skipSpace(state, nameEnd) + 1);
+    const parts: Member[] = [];
+    const end = bytes[start] === OPEN_BRACE
+      ? skipObject(state, start, 1, parts)
+      : skipValue(state, start, 1);
+    members.push({ nameStart, nameEnd, start, end, parts });
+    at = skipSpace(state, end);
+    if (bytes[at] === COMMA) at = skipSpace(state, at + 1);
+  }
+  return members;
+}
+
 /** Where a value stands. */
 export interface Span {
   readonly start: number;
@@ -127,11 +152,11 @@ export function nameOf(text: string): Name {
 }
 
 /** The first member of this name, or `undefined`. */
-export function findMember(
+export function findMember<M extends Member>(
   bytes: Uint8Array,
-  members: readonly Member[],
+  members: readonly M[],
   name: Name,
-): Member | undefined {
+): M | undefined {
   for (const member of members) if (hasName(bytes, member, name)) return member;
   return undefined;
 }

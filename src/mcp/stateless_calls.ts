@@ -1,5 +1,6 @@
 /**
- * Requests and notifications of a stateless client, passed on to one upstream server.
+ * Requests and notifications of a stateless client, passed on to one upstream server. Those for a
+ * server of the session era go over the bridge (`bridge/bridge.ts`).
  *
  * @module
  */
@@ -23,13 +24,7 @@ import {
   subscriptionEnd,
   withUnknownId,
 } from "./relay.ts";
-import {
-  encodeHeaderValue,
-  HEADER_MISMATCH,
-  nameHeaderOf,
-  UNSUPPORTED_VERSION,
-} from "./revisions/stateless_era.ts";
-import { SESSION_REVISIONS, STATELESS_REVISIONS } from "./revisions/revision.ts";
+import { encodeHeaderValue, HEADER_MISMATCH, nameHeaderOf } from "./revisions/stateless_era.ts";
 import { refusalOf } from "./refusal.ts";
 import { failureResponse } from "./rpc_error.ts";
 import type { Rewrite } from "./view/routing.ts";
@@ -45,16 +40,22 @@ export interface UpstreamCall extends CallContext {
 export interface StatelessCalls {
   /**
    * What becomes of the request is its reply.
-   * @throws {ProtocolError} when the server is of the other era
+   * @throws as `bridged`
    */
   readonly request: (call: UpstreamCall) => Promise<Reply>;
-  /** @throws as `UpstreamClient.send`; {ProtocolError} as `request` */
+  /** @throws as `UpstreamClient.send` */
   readonly notification: (call: UpstreamCall) => Promise<Reply>;
 }
 
 export interface StatelessCallsDeps {
   readonly client: UpstreamClient;
   readonly eras: EraProbe;
+  /**
+   * Carries a request out at a server of the session era.
+   * @throws {ProtocolError} for what is refused before the server is asked
+   * @throws {GatewayError} `rate_limited`, the same
+   */
+  readonly bridged: (call: UpstreamCall) => Promise<Reply>;
   readonly now: () => number;
   /** Counts a request to a server; see `Stats`. */
   readonly record: RecordCall;
@@ -85,7 +86,8 @@ export function createStatelessCalls(
     let reply: UpstreamReply | undefined;
     let isSent = false;
     try {
-      if (deps.eras.knownEraOf(call.server) !== "stateless") await requireStateless(call);
+      const era = deps.eras.knownEraOf(call.server) ?? await deps.eras.eraOf(call.server);
+      if (era === "session") return await deps.bridged(call);
       const { body, ids } = outbound(call.message, ++lastId, call.route?.edit);
       isSent = true;
       reply = await deps.client.send(call.server, upstreamRequest(call, body, options));
@@ -97,7 +99,7 @@ export function createStatelessCalls(
       return answer;
     } catch (error) {
       reply?.close();
-      if (error instanceof ProtocolError) throw error;
+      if (error instanceof ProtocolError || isRateLimited(error)) throw error;
       // The server may have been replaced by one of the other era.
       if (error instanceof UpstreamStatusError) deps.eras.forget(call.server);
       count(call, startedMs, true);
@@ -109,17 +111,12 @@ export function createStatelessCalls(
     // Over HTTP a call is cancelled by closing its stream. The id in here is the client's: upstream
     // it could be that of somebody else's call.
     if (call.message.method === "notifications/cancelled") return { kind: "accepted" };
-    await requireStateless(call);
+    // None of those that a stateless client sends means anything in a session that it does not have.
+    if (await deps.eras.eraOf(call.server) === "session") return { kind: "accepted" };
     const sent = upstreamRequest(call, call.message.bytes, options);
     const reply = await deps.client.send(call.server, sent);
     const refusal = refusalOf(reply);
     return refusal === undefined ? { kind: "accepted" } : { kind: "message", ...refusal };
-  }
-
-  async function requireStateless({ server, route }: UpstreamCall): Promise<void> {
-    if (await deps.eras.eraOf(server) === "stateless") return;
-    // A view does speak this revision, and so do others of its servers.
-    throw route === undefined ? otherEra() : new GatewayError("upstream_unavailable", OTHER_ERA);
   }
 
   async function answerFromStream(
@@ -190,12 +187,8 @@ export function createStatelessCalls(
   return { request, notification };
 }
 
-const OTHER_ERA = "The upstream server speaks older revisions only, which are not bridged yet";
-
-/** Names what the server does speak: a client that can falls back to it. */
-function otherEra(): ProtocolError {
-  const data = { supported: SESSION_REVISIONS, requested: STATELESS_REVISIONS[0] };
-  return new ProtocolError(UNSUPPORTED_VERSION, 400, OTHER_ERA, data);
+function isRateLimited(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === "rate_limited";
 }
 
 /**

@@ -39,7 +39,7 @@ const NAME_MEMBER: ReadonlyMap<string, string> = new Map([
   ["tasks/cancel", "taskId"],
 ]);
 
-const LOG_LEVELS = "debug info notice warning error critical alert emergency".split(" ");
+export const LOG_LEVELS = "debug info notice warning error critical alert emergency".split(" ");
 
 /**
  * Proves that a message is a correct one of the stateless era.
@@ -131,6 +131,11 @@ export function decodeHeaderValue(value: string): string {
 export function encodeHeaderValue(value: string): string {
   const isPlain = PLAIN.test(value) && value === value.trim() && !value.startsWith("=?base64?");
   return isPlain ? value : `=?base64?${Buffer.from(value).toString("base64")}?=`;
+}
+
+/** The member of `params` that `Mcp-Name` mirrors; `undefined` where the method has none. */
+export function nameMemberOf(method: string): string | undefined {
+  return NAME_MEMBER.get(method);
 }
 
 /** The `Mcp-Name` for a message to an upstream; `undefined` where its method has none. */

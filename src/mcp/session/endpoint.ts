@@ -76,6 +76,17 @@ export interface SessionEndpoint {
     lastEventId: string | undefined,
     cut: () => void,
   ) => Promise<Reader>;
+  /**
+   * Puts answers onto the stream on which the client listens, for transports that have no other.
+   * @param answers each on one line
+   * @returns false when the session is over
+   * @throws {SessionNotFound}
+   */
+  readonly say: (
+    visitor: Visitor,
+    sessionId: string,
+    answers: readonly Uint8Array[],
+  ) => Promise<boolean>;
   /** @throws {SessionNotFound} */
   readonly end: (visitor: Visitor, sessionId: string | undefined) => Promise<void>;
 }
@@ -208,12 +219,26 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
       const canPrime = takesEmptyEvents(session, version);
       return await deps.listening.open(session, { lastEventId, canPrime, cut, correlationId });
     },
+    say: (visitor, sessionId, answers) => sayAside(deps, visitor, sessionId, answers),
     async end({ principal, endpoint }, sessionId) {
       const session = await registry.find(needed(sessionId), principal, endpoint.key);
       if (!await registry.end(session)) throw new SessionNotFound();
       await deps.clearUp(session);
     },
   };
+}
+
+async function sayAside(
+  { registry, listening }: Pick<SessionEndpointDeps, "registry" | "listening">,
+  { principal, endpoint }: Visitor,
+  sessionId: string,
+  answers: readonly Uint8Array[],
+): Promise<boolean> {
+  const session = await registry.find(sessionId, principal, endpoint.key);
+  // As what is said outside of calls: within the bounds of the stream, where an answer to a call of
+  // its own would be kept beyond them.
+  const events = answers.map((message) => ({ message, isResponse: false }));
+  return await listening.say(session, events);
 }
 
 /** One of several: when it is refused the others still have their answers. */

@@ -14,6 +14,7 @@ import { sleep, type Timers } from "../../platform/timers.ts";
 import { type UpstreamReply, UpstreamStatusError } from "../../upstream/reply.ts";
 import { elementsOf } from "../json_scan.ts";
 import { isUpstreamJson } from "../upstream_message.ts";
+import type { Proven } from "./inbound.ts";
 import { RETRY_MS, RETRY_MS_MIN } from "./reader.ts";
 import type { Session } from "./session.ts";
 import type { SessionReply, UpstreamSessions } from "./upstream_sessions.ts";
@@ -30,6 +31,8 @@ export interface Arrival {
   readonly status: number;
   /** Which of the server's sessions said it, see `UpstreamState`. */
   readonly epoch: number;
+  /** See `Origin`. */
+  readonly proven?: Proven | undefined;
   /** The server has closed its stream and wants to be asked again after this time. */
   readonly pollMs?: number;
 }
@@ -147,7 +150,8 @@ export function createExchange(
     const messages = takeArrived(from, one, request.messagesMax);
     const lastId = from.lastEventId();
     eventId = lastId ?? eventId;
-    return { messages, eventId: lastId, isOwned: from.isOwned, status: from.status, epoch };
+    const { isOwned, status } = from;
+    return { messages, eventId: lastId, isOwned, status, epoch, proven: from.proven?.() };
   }
 
   function canResume(from: UpstreamReply): boolean {

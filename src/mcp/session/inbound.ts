@@ -52,6 +52,12 @@ export interface InboundEdits {
   readonly isShown?: ((uri: string) => boolean) | undefined;
 }
 
+/** An answer that was proven to be one well-formed response on one line, with the id of `CallIds`. */
+export interface Proven {
+  readonly message: Uint8Array;
+  readonly isError: boolean;
+}
+
 export interface Origin {
   /** Slug of the upstream server. */
   readonly server: string;
@@ -63,6 +69,8 @@ export interface Origin {
   readonly status: number;
   /** Set for a view. */
   readonly edits?: InboundEdits | undefined;
+  /** Needs no second look, if it is this message. */
+  readonly proven?: Proven | undefined;
 }
 
 /**
@@ -77,6 +85,11 @@ export function sessionInbound(
   ids: CallIds | undefined,
   origin: Origin,
 ): SessionInbound | undefined {
+  const { proven, edits } = origin;
+  if (proven?.message === bytes && ids?.client === ids?.upstream && !edits?.renamed) {
+    const { message, isError } = proven;
+    return { message, kind: "answer", isError, question: undefined, withdrawn: undefined };
+  }
   const { members, hasLineBreaks } = scanUpstream(bytes);
   const found = sortMembers(bytes, members);
   const own = origin.isOwned ? bytes : bytes.slice();

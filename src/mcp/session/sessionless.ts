@@ -168,7 +168,7 @@ export function createSessionless(
     await sendOneWay(upstream, session, server, encoder.encode(text), options.firstByteMs);
   }
 
-  return { initialize, post, listen: refuseVerb, end: refuseVerb };
+  return { initialize, post, listen: refuseVerb, say: refuseVerb, end: refuseVerb };
 }
 
 /** What becomes of a request: an answer from here, or a call at a server. */

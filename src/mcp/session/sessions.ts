@@ -28,9 +28,10 @@ import { createListening } from "./listening.ts";
 import { createOutlets } from "./outlet.ts";
 import { createQuestions } from "./questions.ts";
 import { createSessionRegistry, type Ended, type LiveSession } from "./registry.ts";
-import type { Session, Upstream, UpstreamState } from "./session.ts";
+import type { Session } from "./session.ts";
 import { createSessionless } from "./sessionless.ts";
-import { createSharedSessions } from "./shared_sessions.ts";
+import { createSharedSessions, saveInMemory } from "./shared_sessions.ts";
+import type { StatelessServers } from "./stateless/servers.ts";
 import { createStreams, portionOf } from "./streams.ts";
 import { createUpstreamSessions } from "./upstream_sessions.ts";
 import { createWatches } from "./watches.ts";
@@ -47,6 +48,7 @@ export interface Sessions {
 
 export interface SessionsDeps {
   readonly client: UpstreamClient;
+  readonly stateless: StatelessServers;
   readonly directory: SessionDirectory;
   readonly store: EventStore;
   /** For records. */
@@ -117,6 +119,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
   const upstream = createUpstreamSessions({
     client,
     registry,
+    stateless: deps.stateless,
     failed,
     timers,
     watchAgain: watches.again,
@@ -209,7 +212,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
 }
 
 export type SessionsOffDeps =
-  & Pick<SessionsDeps, "client" | "clock" | "timers" | "failed" | "views" | "record">
+  & Pick<SessionsDeps, "client" | "stateless" | "clock" | "timers" | "failed" | "views" | "record">
   & {
     /** Of this program, for upstream servers. */
     readonly version: string;
@@ -221,6 +224,7 @@ export function createSessionsOff(deps: SessionsOffDeps, options: SessionsOption
   const upstream = createUpstreamSessions({
     client,
     registry: { save: saveInMemory },
+    stateless: deps.stateless,
     timers,
     watchAgain: () => Promise.resolve(),
     failed: (session, server, error) =>
@@ -270,17 +274,6 @@ function listChanged(list: ListName): Uint8Array {
   return new TextEncoder().encode(
     `{"jsonrpc":"2.0","method":"notifications/${list}/list_changed"}`,
   );
-}
-
-/** A shared upstream session is known to this process only. */
-function saveInMemory(
-  session: Session,
-  server: string,
-  known: Upstream | undefined,
-  state: UpstreamState,
-): Promise<boolean> {
-  session.upstreams.set(server, { generation: (known?.generation ?? 0) + 1, state });
-  return Promise.resolve(true);
 }
 
 /** Gives what ends it. */

@@ -1,35 +1,63 @@
 /**
  * Upstream sessions that the requests of one principal share, because they come without a session
- * of their own: one for each principal and server, opened on first use.
+ * of their own: one for each principal, server and client, opened on first use.
+ *
+ * A server sees one client in a session, so what a client declares is part of what it is known by;
+ * so is what of its request the server is given as a credential.
  *
  * @module
  * @see design.md, "Sessions belong to no replica, running calls do", "Ids"
  */
-import type { Principal } from "../../domain/principal.ts";
-import { placeOf, type UpstreamServer } from "../../domain/server.ts";
+import { createHash } from "node:crypto";
+import { GatewayError, ProtocolError } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import { callerOf, type Principal } from "../../domain/principal.ts";
+import type { UpstreamServer } from "../../domain/server.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { INVALID_PARAMS, type JsonObject } from "../message.ts";
 import { NEWEST_SESSION_REVISION } from "../revisions/revision.ts";
 import { sendOneWay } from "./one_way.ts";
-import { newSession, type Session } from "./session.ts";
+import { newSession, type Session, type Upstream, type UpstreamState } from "./session.ts";
 import { type Opened, ownInitialize } from "./upstream_handshake.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
 
 /** The upstream session that the requests of one principal share. */
 export interface Shared {
   readonly session: Session;
-  /** As it was when it was last needed. */
-  server: UpstreamServer;
+  readonly server: UpstreamServer;
   readonly opened: Promise<Opened>;
   usedMs: number;
+  /** Those who need it besides the calls that run in it. */
+  holders: number;
+}
+
+/** Whom a server sees in a shared session. */
+export interface SharedClient {
+  readonly capabilities: JsonObject;
+  /** The gateway's own when the client gave none. */
+  readonly clientInfo: JsonObject | undefined;
+  /** All headers of the request: the server is given some of them. */
+  readonly clientHeaders: ReadonlyMap<string, string> | undefined;
 }
 
 export interface SharedSessions {
-  /** @throws as `UpstreamSessions.open` */
-  readonly of: (principal: Principal, server: UpstreamServer) => Promise<Shared>;
+  /**
+   * @param client one that can do nothing unless given
+   * @throws {GatewayError} `rate_limited` when there are too many, all of them in use
+   * @throws {ProtocolError} -32602 for a client that says too much about itself
+   * @throws as `UpstreamSessions.open`
+   */
+  readonly of: (
+    principal: Principal,
+    server: UpstreamServer,
+    client?: SharedClient,
+  ) => Promise<Shared>;
   /** Those that this principal has. */
   readonly openTo: (principal: Principal) => readonly Shared[];
   /** Ends those that nobody has used for a while. */
   readonly sweep: () => Promise<void>;
+  /** Ends all of them. Never rejects. */
+  readonly close: () => Promise<void>;
 }
 
 export interface SharedSessionsDeps {
@@ -49,29 +77,57 @@ export function createSharedSessions(
   options: SharedSessionsOptions,
 ): SharedSessions {
   const pool = new Map<string, Shared>();
+  /** Of servers that are not what they were, until nobody is in them any more. */
+  const left = new Set<Shared>();
 
-  async function of(principal: Principal, server: UpstreamServer): Promise<Shared> {
-    const key = JSON.stringify([principal.kind, principal.subject, server.slug, placeOf(server)]);
+  async function of(
+    principal: Principal,
+    server: UpstreamServer,
+    client: SharedClient = NOBODY,
+  ): Promise<Shared> {
+    const params = paramsOf(client, version);
+    const key = keyOf(principal, server, client, params);
     let found = pool.get(key);
+    if (found !== undefined && found.server !== server) {
+      pool.delete(key);
+      left.add(found);
+      found = undefined;
+    }
     if (found === undefined) {
-      found = begin(key, principal, server);
+      makeRoom(principal);
+      found = begin(key, principal, server, params);
       pool.set(key, found);
       const forget = () => pool.get(key) === found && pool.delete(key);
       found.opened.then(({ state }) => state === undefined && forget(), forget);
     }
     found.usedMs = clock.monotonic();
-    found.server = server;
     await found.opened;
     return found;
   }
 
-  function begin(key: string, principal: Principal, server: UpstreamServer): Shared {
-    const { kind, subject } = principal;
-    const params = JSON.stringify({
-      protocolVersion: NEWEST_SESSION_REVISION,
-      capabilities: {},
-      clientInfo: { name: "sallyport", version },
-    });
+  /** @throws {GatewayError} `rate_limited` */
+  function makeRoom(principal: Principal): void {
+    const own = openTo(principal);
+    if (own.length >= LIMITS.sharedSessionsPerPrincipal) endIdlest(own);
+    if (pool.size >= LIMITS.sharedSessions) endIdlest([...pool.values()]);
+  }
+
+  function endIdlest(among: readonly Shared[]): void {
+    const idle = among.filter(isUnused).toSorted((a, b) => a.usedMs - b.usedMs)[0];
+    if (idle === undefined) {
+      const text = "You use too many upstream servers, or too many clients, at once";
+      throw new GatewayError("rate_limited", text);
+    }
+    pool.delete(idle.session.key);
+    void end(idle);
+  }
+
+  function begin(
+    key: string,
+    { kind, subject }: Principal,
+    server: UpstreamServer,
+    params: string,
+  ): Shared {
     const session = newSession(key, {
       kind,
       subject,
@@ -80,7 +136,8 @@ export function createSharedSessions(
       initialize: params,
       endMs: Infinity,
     });
-    return { session, server, opened: open(session, server), usedMs: clock.monotonic() };
+    const opened = open(session, server);
+    return { session, server, opened, usedMs: clock.monotonic(), holders: 0 };
   }
 
   async function open(session: Session, server: UpstreamServer): Promise<Opened> {
@@ -97,12 +154,31 @@ export function createSharedSessions(
 
   async function sweep(): Promise<void> {
     const nowMs = clock.monotonic();
-    for (const [key, { session, server, usedMs }] of pool) {
-      if (session.calls.size() > 0 || nowMs - usedMs < options.idleMs) continue;
+    const ended: Shared[] = [];
+    for (const [key, shared] of pool) {
+      if (!isUnused(shared) || nowMs - shared.usedMs < options.idleMs) continue;
       pool.delete(key);
-      const state = session.upstreams.get(server.slug)?.state;
-      if (state !== undefined) await upstream.close(server, state);
+      ended.push(shared);
     }
+    for (const shared of left) {
+      if (!isUnused(shared)) continue;
+      left.delete(shared);
+      ended.push(shared);
+    }
+    for (const shared of ended) await end(shared);
+  }
+
+  async function end({ session, server, opened }: Shared): Promise<void> {
+    await opened.catch(() => {});
+    const state = session.upstreams.get(server.slug)?.state;
+    if (state !== undefined) await upstream.close(server, state);
+  }
+
+  async function close(): Promise<void> {
+    const all = [...pool.values(), ...left];
+    pool.clear();
+    left.clear();
+    await Promise.all(all.map(end));
   }
 
   function openTo({ kind, subject }: Principal): readonly Shared[] {
@@ -111,5 +187,49 @@ export function createSharedSessions(
     );
   }
 
-  return { of, openTo, sweep };
+  return { of, openTo, sweep, close };
+}
+
+/** For `SessionRegistry.save`: a shared session is known to this process only. */
+export function saveInMemory(
+  session: Session,
+  server: string,
+  known: Upstream | undefined,
+  state: UpstreamState,
+): Promise<boolean> {
+  session.upstreams.set(server, { generation: (known?.generation ?? 0) + 1, state });
+  return Promise.resolve(true);
+}
+
+const NOBODY: SharedClient = Object.freeze({
+  capabilities: {},
+  clientInfo: undefined,
+  clientHeaders: undefined,
+});
+
+/** Of `initialize`. @throws {ProtocolError} -32602 */
+function paramsOf({ capabilities, clientInfo }: SharedClient, version: string): string {
+  const params = JSON.stringify({
+    protocolVersion: NEWEST_SESSION_REVISION,
+    capabilities,
+    clientInfo: clientInfo ?? { name: "sallyport", version },
+  });
+  if (params.length <= LIMITS.initializeBytes) return params;
+  throw new ProtocolError(INVALID_PARAMS, 400, "The client says too much about itself");
+}
+
+/** Headers may hold secrets, of which nothing is kept. */
+function keyOf(
+  principal: Principal,
+  server: UpstreamServer,
+  { clientHeaders }: SharedClient,
+  params: string,
+): string {
+  const passed = server.passthroughHeaders.map((name) => clientHeaders?.get(name.toLowerCase()));
+  const text = JSON.stringify([callerOf(principal), server.id, passed, params]);
+  return createHash("sha256").update(text).digest("base64url");
+}
+
+function isUnused({ session, holders }: Shared): boolean {
+  return session.calls.size() === 0 && holders === 0;
 }

@@ -127,7 +127,7 @@ function keptStatus(status: number): number {
 }
 
 /** @throws {GatewayError} `upstream_protocol` when the reply ends without it */
-async function answerTo(
+export async function answerTo(
   reply: UpstreamReply,
   id: unknown,
 ): Promise<{ answer: Uint8Array; message: JsonObject }> {
@@ -165,8 +165,26 @@ function refuseOtherEra(status: number, error: unknown, asked: unknown): void {
   throw otherEra(isNamed ? data.supported as Revision[] : STATELESS_REVISIONS, asked);
 }
 
+/** Whether a server that had sessions says that it has none any more. */
+export function refusesSessions(bytes: Uint8Array): boolean {
+  if (bytes.length > REFUSAL_BYTES) return false;
+  try {
+    const { error } = parsed(bytes);
+    if (!isObject(error) || error.code !== UNSUPPORTED_VERSION || !isObject(error.data)) {
+      return false;
+    }
+    const { supported } = error.data;
+    return Array.isArray(supported) && !supported.some(isOfSessionEra);
+  } catch {
+    return false;
+  }
+}
+
+/** Such an error, and as much again for all that is not known. */
+const REFUSAL_BYTES = 4 * 1024;
+
 function otherEra(supported: readonly Revision[], asked: unknown): ProtocolError {
-  const text = "The upstream server speaks other revisions, which are not bridged yet";
+  const text = "The upstream server speaks other revisions";
   const requested = typeof asked === "string" ? { requested: asked } : {};
   return new ProtocolError(UNSUPPORTED_VERSION, 400, text, { supported, ...requested });
 }

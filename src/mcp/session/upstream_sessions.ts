@@ -11,13 +11,18 @@ import { placeOf, type UpstreamServer } from "../../domain/server.ts";
 import { sleep, type Timers } from "../../platform/timers.ts";
 import type { UpstreamClient, UpstreamRequest } from "../../upstream/client.ts";
 import { type UpstreamReply, UpstreamStatusError } from "../../upstream/reply.ts";
+import type { Proven } from "./inbound.ts";
 import type { SessionRegistry } from "./registry.ts";
+import { isStateless } from "../revisions/revision.ts";
 import type { Session, UpstreamState } from "./session.ts";
+import type { StatelessServers } from "./stateless/servers.ts";
 import {
   markOf,
   type Opened,
+  type Opening,
   openUpstream,
   ownInitialize,
+  refusesSessions,
   tellAgain,
 } from "./upstream_handshake.ts";
 
@@ -30,6 +35,8 @@ export interface SessionRequest extends Omit<UpstreamRequest, "headers"> {
 export interface SessionReply extends UpstreamReply {
   /** Which of the server's sessions it came from, see `UpstreamState`. */
   readonly epoch: number;
+  /** The answer, where that was proven to be one before it came here. */
+  readonly proven?: (() => Proven | undefined) | undefined;
 }
 
 export interface UpstreamSessions {
@@ -66,6 +73,8 @@ export interface UpstreamSessions {
 export interface UpstreamSessionsDeps {
   readonly client: UpstreamClient;
   readonly registry: Pick<SessionRegistry, "save">;
+  /** For servers without sessions. */
+  readonly stateless: StatelessServers;
   /**
    * Begins to watch the server's own stream anew; resolves when it is open or cannot be.
    * @param isFirst whether there was no session at this server before
@@ -105,6 +114,7 @@ export function createUpstreamSessions(
 ): UpstreamSessions {
   const { client, registry } = deps;
   const opening = { client, firstByteMs: options.firstByteMs };
+  const servers = createServers(deps, opening);
   const reopening = new WeakMap<Session, Map<string, Promise<void>>>();
 
   async function send(
@@ -122,8 +132,8 @@ export function createUpstreamSessions(
         await asLongAsWanted(renewal, request, !session.upstreams.has(server.slug));
       }
       const upstream = session.upstreams.get(server.slug);
-      if (upstream !== undefined && isHere(upstream.state, server)) {
-        const reply = await sendOnce(client, server, upstream.state, request, isLast);
+      if (upstream !== undefined && servers.isUsable(upstream.state, server)) {
+        const reply = await servers.send(session, server, upstream.state, request, isLast);
         if (reply !== undefined) return reply;
       }
       const isFirst = upstream === undefined;
@@ -154,7 +164,7 @@ export function createUpstreamSessions(
   ): Promise<void> {
     if (isReplaced(session, server, lost)) return;
     const { body, id } = ownInitialize(session.base.initialize);
-    const { state } = await openUpstream(opening, server, body, id);
+    const { state } = await servers.open(server, body, id);
     if (state === undefined) {
       throw new GatewayError("upstream_unavailable", "The upstream server refused a new session");
     }
@@ -164,6 +174,8 @@ export function createUpstreamSessions(
     });
     if (next === undefined) return await close(server, state);
     if (next.isWatched) await deps.watchAgain(session, server, lost === undefined);
+    // There is nobody who could know it: it is said with every request.
+    if (isStateless(next.revision)) return;
     const told = tellAgain(opening, server, next, (error) => deps.failed(session, server, error));
     await Promise.race([told, sleep(deps.timers, TELL_MS)]);
   }
@@ -203,17 +215,46 @@ export function createUpstreamSessions(
   }
 
   return {
-    open: (server, body, id, asked) => openUpstream(opening, server, body, id, asked),
+    open: servers.open,
     send,
     async ensure(session, server) {
       const known = session.upstreams.get(server.slug)?.state;
-      if (known !== undefined && isHere(known, server)) return;
+      if (known !== undefined && servers.isUsable(known, server)) return;
       await renew(session, server, undefined).catch((error) => {
         throw new NotSent(error, true);
       });
     },
     update,
     close,
+  };
+}
+
+/** Servers of either era, with and without sessions. */
+function createServers(
+  { client, stateless }: Pick<UpstreamSessionsDeps, "client" | "stateless">,
+  opening: Opening,
+) {
+  return {
+    open: (server: UpstreamServer, body: Uint8Array, id: unknown, asked?: unknown) =>
+      stateless.open(server, body, () => openUpstream(opening, server, body, id, asked)),
+    isUsable(state: UpstreamState, server: UpstreamServer): boolean {
+      if (!isHere(state, server)) return false;
+      return !isStateless(state.revision) || !stateless.isReplaced(server);
+    },
+    /** `undefined` when the server has lost the session and that is not the caller's to know. */
+    async send(
+      session: Session,
+      server: UpstreamServer,
+      state: UpstreamState,
+      request: SessionRequest,
+      isLast: boolean,
+    ): Promise<SessionReply | undefined> {
+      if (!isStateless(state.revision)) {
+        return await sendOnce(client, server, state, request, isLast);
+      }
+      const reply = await stateless.send(session, server, state, request);
+      return Object.assign(reply, { epoch: state.epoch });
+    },
   };
 }
 
@@ -252,7 +293,9 @@ async function sendOnce(
     const { headers, session } = markOf(state);
     const reply = await client.send(server, { ...request, headers: headers + resume, session });
     if (isLast || !isLost(state, reply.status)) {
-      return Object.assign(reply, { epoch: state.epoch });
+      const first = isLast || reply.status !== 400 ? undefined : reply.take();
+      if (first === undefined) return Object.assign(reply, { epoch: state.epoch });
+      if (!refusesSessions(first)) return { ...withFirst(reply, first), epoch: state.epoch };
     }
     reply.close();
   } catch (error) {
@@ -299,6 +342,21 @@ function isHere({ place }: UpstreamState, server: UpstreamServer): boolean {
 /** "Session not found" is the only meaning of a 404 to a request with a session id. */
 function isLost(state: UpstreamState, status: number | undefined): boolean {
   return status === 404 && state.sessionId !== undefined;
+}
+
+/** The reply with the message that was taken from it. */
+function withFirst(reply: UpstreamReply, first: Uint8Array): UpstreamReply {
+  let left: Uint8Array | undefined = first;
+  const take = () => {
+    const one = left ?? reply.take();
+    left = undefined;
+    return one;
+  };
+  return {
+    ...reply,
+    take,
+    next: () => left === undefined ? reply.next() : Promise.resolve(take()),
+  };
 }
 
 function statusOf(error: unknown): number | undefined {

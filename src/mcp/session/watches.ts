@@ -28,6 +28,8 @@ export interface Watch {
   readonly abort: AbortController;
   /** Resolves when the stream is open, or cannot be opened for now. */
   readonly opened: Promise<void>;
+  /** Whether the server has no such stream, or does not give it any more. */
+  isOver: boolean;
 }
 
 export interface Watches {
@@ -45,6 +47,8 @@ export interface Watches {
    * @param isFirst whether it had none before, of which something could have been missed
    */
   readonly again: (session: Session, server: UpstreamServer, isFirst: boolean) => Promise<void>;
+  /** Nobody wants to hear it any more. */
+  readonly stop: (session: Session, server: UpstreamServer) => void;
 }
 
 /** Why a watch begins: for the first time, after a restart, or on another upstream session. */
@@ -91,7 +95,11 @@ export function createWatches(deps: WatchesDeps): Watches {
   function begin(session: Session, server: UpstreamServer, occasion: Occasion): Watch {
     const abort = new AbortController();
     let opened!: () => void;
-    const watch = { abort, opened: new Promise<void>((resolve) => opened = resolve) };
+    const watch: Watch = {
+      abort,
+      opened: new Promise<void>((resolve) => opened = resolve),
+      isOver: false,
+    };
     const end = () => abort.abort(new Ended());
     session.end.signal.addEventListener("abort", end);
     session.watches.set(server.slug, watch);
@@ -104,6 +112,7 @@ export function createWatches(deps: WatchesDeps): Watches {
       if (now !== undefined) return void begin(session, now, "new session");
       deps.failed(session, server, error);
     }).finally(() => {
+      watch.isOver = true;
       opened();
       session.end.signal.removeEventListener("abort", end);
     });
@@ -163,6 +172,10 @@ export function createWatches(deps: WatchesDeps): Watches {
     again(session, server, isFirst) {
       session.watches.get(server.slug)?.abort.abort(new Ended());
       return isOpen(begin(session, server, isFirst ? "first" : "new session"));
+    },
+    stop(session, server) {
+      session.watches.get(server.slug)?.abort.abort(new Ended());
+      session.watches.delete(server.slug);
     },
   };
 }

@@ -6,6 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { Binding } from "../../catalog/view.ts";
+import { flawOfHeaders } from "../../catalog/header_annotations.ts";
 import type { CallerView } from "../../catalog/views.ts";
 import { ProtocolError } from "../../domain/errors.ts";
 import type { ItemKind } from "../../domain/item.ts";
@@ -18,7 +19,8 @@ export interface Lists {
   /**
    * The answer to a list request: as text where that is ASCII, which the runtime sends at a third of
    * the cost.
-   * @param more members that results of the client's era have besides, each followed by a comma
+   * @param more members that results of the stateless era have besides, each followed by a comma;
+   *   empty in the session era
    * @throws {ProtocolError} -32602 for a cursor that was not given to this caller for this list
    */
   readonly answer: (
@@ -55,15 +57,33 @@ interface Page {
   readonly last: Binding | undefined;
 }
 
-export function createLists({ box }: { readonly box: SecretBox }): Lists {
-  const pages = new WeakMap<CallerView, Map<string, Page>>();
+/**
+ * Without tools whose annotations a client of the stateless era could not follow: servers of the
+ * session era do not know what they mean.
+ */
+function followable(list: readonly Binding[]): readonly Binding[] {
+  return list.filter(({ item: { kind, definition } }) =>
+    kind !== "tool" || !definition.includes("x-mcp-header") ||
+    flawOfHeaders(JSON.parse(definition).inputSchema) === undefined
+  );
+}
 
-  function pageOf(caller: CallerView, kind: ItemKind, start: number): Page {
-    let known = pages.get(caller);
-    if (known === undefined) pages.set(caller, known = new Map());
-    const key = `${kind} ${start}`;
-    let page = known.get(key);
-    if (page === undefined) known.set(key, page = pageFrom(caller.lists[kind], start));
+export function createLists({ box }: { readonly box: SecretBox }): Lists {
+  const pages = new WeakMap<readonly Binding[], Map<number, Page>>();
+
+  const filtered = new WeakMap<readonly Binding[], readonly Binding[]>();
+
+  function followed(list: readonly Binding[]): readonly Binding[] {
+    let known = filtered.get(list);
+    if (known === undefined) filtered.set(list, known = followable(list));
+    return known;
+  }
+
+  function pageOf(list: readonly Binding[], start: number): Page {
+    let known = pages.get(list);
+    if (known === undefined) pages.set(list, known = new Map());
+    let page = known.get(start);
+    if (page === undefined) known.set(start, page = pageFrom(list, start));
     return page;
   }
 
@@ -82,9 +102,10 @@ export function createLists({ box }: { readonly box: SecretBox }): Lists {
   return {
     answer(caller, principal, message, more) {
       const kind = listedBy(message.method)!;
-      const list = caller.lists[kind];
+      const all = caller.lists[kind];
+      const list = more === "" ? all : followed(all);
       const belongsTo = `cursor ${callerOf(principal)} ${caller.view.key} ${kind}`;
-      const page = pageOf(caller, kind, startOf(list, message.params?.cursor, belongsTo));
+      const page = pageOf(list, startOf(list, message.params?.cursor, belongsTo));
       const cursor = page.last && box.sealAlike(encoder.encode(placeOf(page.last)), belongsTo);
       const next = cursor === undefined
         ? ""

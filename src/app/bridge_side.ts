@@ -1,0 +1,72 @@
+/**
+ * What makes clients of one era and servers of the other understand each other, put together.
+ *
+ * @module
+ */
+import type { Catalog } from "../catalog/catalog.ts";
+import type { UpstreamServer } from "../domain/server.ts";
+import { VERSION } from "../domain/version.ts";
+import { createBridge } from "../mcp/bridge/bridge.ts";
+import { createStatelessServers, type StatelessServers } from "../mcp/session/stateless/servers.ts";
+import type { ItemRow } from "../storage/catalog_tables.ts";
+import type { Stats } from "../telemetry/stats.ts";
+import { type Base, box, logAt } from "./base.ts";
+import type { UpstreamSide } from "./upstream_side.ts";
+
+/** For clients of the session era at servers of the stateless era. */
+export function openStatelessServers(
+  { config, platform, timers }: Base,
+  { client, eras }: Pick<UpstreamSide, "client" | "eras">,
+  catalog: Catalog,
+): StatelessServers {
+  return createStatelessServers({
+    client,
+    eras,
+    timers,
+    now: platform.clock.monotonic,
+    offerOf: ({ slug }) => catalog.upstream(slug)?.offer,
+    toolOf: toolsOf(catalog),
+  }, config);
+}
+
+interface BridgeParts extends Pick<UpstreamSide, "client" | "eras"> {
+  readonly catalog: Catalog;
+  readonly statelessServers: StatelessServers;
+  readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  readonly stats: Stats;
+}
+
+/** For clients of the stateless era at servers of the session era. */
+export function openBridge({ config, platform, timers }: Base, parts: BridgeParts) {
+  const { clock, log } = platform;
+  const { client, eras, catalog, serverOf, stats, statelessServers: stateless } = parts;
+  return createBridge({
+    client,
+    eras,
+    stateless,
+    clock,
+    timers,
+    serverOf,
+    box: box(platform, "request states"),
+    version: VERSION,
+    offerOf: ({ slug }) => catalog.upstream(slug)?.offer,
+    toolOf: toolsOf(catalog),
+    record: stats.record,
+    failed: ({ server, ...fields }, error) =>
+      logAt(log, error)("An upstream call failed", { ...fields, server: server.slug, error }),
+  }, { ...config, idleMs: config.sessionIdleMs });
+}
+
+/** Tools by the server's own names. */
+function toolsOf(catalog: Catalog) {
+  const known = new WeakMap<readonly ItemRow[], ReadonlyMap<unknown, ItemRow>>();
+  return ({ slug }: UpstreamServer, name: unknown): ItemRow | undefined => {
+    const { items = [] } = catalog.upstream(slug) ?? {};
+    let tools = known.get(items);
+    if (tools === undefined) {
+      const all = items.filter(({ kind }) => kind === "tool");
+      known.set(items, tools = new Map(all.map((item) => [item.upstreamName, item])));
+    }
+    return tools.get(name);
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * The last word of a call at a server of the session era, for its client of the stateless era.
+ *
+ * @module
+ */
+import { ProtocolError } from "../../domain/errors.ts";
+import { ClientLeft } from "../failure.ts";
+import { type JsonObject, METHOD_NOT_FOUND } from "../message.ts";
+import { errorResponse, failureResponse } from "../rpc_error.ts";
+import type { UpstreamCall } from "../stateless_calls.ts";
+import { inputRequired, urlAsks } from "./ask.ts";
+import { missingOf } from "./capabilities.ts";
+import { answerOf, type Asker, errorFor, failureOf, isOfGateway, resultFor } from "./results.ts";
+
+/** @see MCP 2026-07-28, Base Protocol, "Error Codes" */
+const MISSING_CAPABILITY = -32021;
+/** @see MCP 2025-11-25, Client Features, "Elicitation" */
+const URL_ELICITATION_REQUIRED = -32042;
+
+export interface Final {
+  readonly message: Uint8Array;
+  /** HTTP status, if it is all there is to say. */
+  readonly status: number;
+}
+
+/** What decides about the last word. */
+export interface FinalContext {
+  readonly call: UpstreamCall;
+  readonly declared: JsonObject;
+  readonly serverInfo: string | undefined;
+  /** See `Asking`. */
+  readonly refused: JsonObject;
+  /** Why there is no answer. */
+  readonly failure: unknown;
+  /** The `requestState` with which the server is asked again. */
+  readonly again: (call: UpstreamCall) => string;
+}
+
+/** @param bytes the server's, or that of a failure; `undefined` when there is none */
+export function finalFor(
+  bytes: Uint8Array | undefined,
+  asker: Asker,
+  context: FinalContext,
+): Final {
+  const { call, refused } = context;
+  const { id, method } = call.message;
+  if (bytes === undefined) {
+    const error = context.failure ?? new ClientLeft();
+    const more = { resultType: "complete" } as const;
+    return { message: failureResponse(id, method, error, call.correlationId, more), status: 200 };
+  }
+  const answer = answerOf(bytes);
+  const failed = failureOf(answer);
+  const wasRefused = failed !== undefined && Object.keys(refused).length > 0;
+  if (wasRefused && !isOfGateway(answer)) return missing(call, refused);
+  if (failed !== "error") {
+    return { message: resultFor(answer, asker, context.serverInfo), status: 200 };
+  }
+  const { message, code } = errorFor(answer, asker);
+  const urls = code === URL_ELICITATION_REQUIRED ? urlAsks(message) : undefined;
+  if (urls !== undefined) {
+    const undeclared = missingOf({ elicitation: { url: {} } }, context.declared);
+    if (undeclared !== undefined) return missing(call, undeclared);
+    const state = context.again(call);
+    return { message: inputRequired(id, urls, state, context.serverInfo), status: 200 };
+  }
+  return { message, status: code === METHOD_NOT_FOUND ? 404 : 200 };
+}
+
+function missing({ message, correlationId }: UpstreamCall, required: JsonObject): Final {
+  const text = "The call needs capabilities that the client did not declare";
+  const error = new ProtocolError(MISSING_CAPABILITY, 400, text, {
+    requiredCapabilities: required,
+  });
+  return { message: errorResponse(message.id, error, correlationId), status: 400 };
+}

@@ -1,0 +1,85 @@
+/**
+ * Lists of a view for clients of the session era. In 2026-07-28 the result of a tool may be anything;
+ * before, clients refuse a whole list for one schema that is not that of an object. It is left out
+ * there, and the tool stays.
+ *
+ * @module
+ * @see MCP 2025-11-25, Server Features, "Tools", "Output Schema"
+ */
+import type { CallerView } from "../../catalog/views.ts";
+import type { Item } from "../../domain/item.ts";
+import { type Edit, edited } from "../edit.ts";
+import { elementsOf, hasName, type Member, membersAt, nameOf, type Span } from "../json_scan.ts";
+import { isObject } from "../message.ts";
+import { withoutMembers } from "../removal.ts";
+import { isText, within } from "../upstream_message.ts";
+import type { Lists } from "./lists.ts";
+
+/** The same lists, as these clients can read them. */
+export function forSessions({ answer }: Lists): Lists {
+  const odd = new WeakMap<Item, boolean>();
+  const oddViews = new WeakMap<CallerView, boolean>();
+
+  function isOdd(item: Item): boolean {
+    let known = odd.get(item);
+    if (known === undefined) odd.set(item, known = hasOddSchema(item.definition));
+    return known;
+  }
+
+  function hasOdd(caller: CallerView): boolean {
+    let known = oddViews.get(caller);
+    if (known === undefined) {
+      known = caller.lists.tool.some(({ item }) => isOdd(item));
+      oddViews.set(caller, known);
+    }
+    return known;
+  }
+
+  return {
+    answer(caller, principal, message, more) {
+      const made = answer(caller, principal, message, more);
+      if (message.method !== "tools/list" || !hasOdd(caller)) return made;
+      const bytes = typeof made === "string" ? encoder.encode(made) : made;
+      const result = within(bytes, { start: 0, end: bytes.length, ...NO_NAME }, RESULT);
+      return result === undefined
+        ? made
+        : edited(bytes, schemaEdits(bytes, toolsIn(bytes, result)));
+    },
+  };
+}
+
+function hasOddSchema(definition: string): boolean {
+  if (!definition.includes('"outputSchema"')) return false;
+  const { outputSchema }: { outputSchema?: unknown } = JSON.parse(definition);
+  return outputSchema !== undefined && !(isObject(outputSchema) && outputSchema.type === "object");
+}
+
+/** Edits that take such schemas out of tools, in order. */
+export function schemaEdits(bytes: Uint8Array, tools: readonly Span[]): readonly Edit[] {
+  return tools.flatMap(({ start }) =>
+    withoutMembers(
+      membersAt(bytes, start),
+      (member) => hasName(bytes, member, OUTPUT_SCHEMA) && !isOfObject(bytes, member),
+    )
+  );
+}
+
+/** Where the tools of a list stand. */
+export function toolsIn(bytes: Uint8Array, result: Member): readonly Span[] {
+  const tools = within(bytes, result, TOOLS);
+  return tools === undefined || bytes[tools.start] !== ARRAY ? [] : elementsOf(bytes, tools.start);
+}
+
+function isOfObject(bytes: Uint8Array, schema: Member): boolean {
+  const type = within(bytes, schema, TYPE);
+  return type !== undefined && isText(bytes, type, OBJECT);
+}
+
+const encoder = new TextEncoder();
+const ARRAY = 0x5b;
+const NO_NAME = { nameStart: 0, nameEnd: 0 };
+const RESULT = nameOf("result");
+const TOOLS = nameOf("tools");
+const OUTPUT_SCHEMA = nameOf("outputSchema");
+const TYPE = nameOf("type");
+const OBJECT = nameOf("object");
