@@ -318,6 +318,8 @@ Deno.test("a client of the stateless era that leaves ends its call, and no other
   const left: string[] = [];
   for (const stand of [a, b]) {
     stand.on("tools/call", async (_, line) => {
+      // The runtime tells of the end of an open stream, always; of that of a request, not always.
+      line.notify("notifications/message", { level: "info", data: "begun" });
       await line.left;
       left.push(stand.name);
       return {};

@@ -1,7 +1,7 @@
 /**
- * The SDKs' own clients of the session era get through the gateway what they get directly: v1, v2
- * as it speaks unless told otherwise, and v2 when it finds out by itself that a server is of that
- * era. `sdk_client_test.ts` does the same for 2026-07-28.
+ * The SDKs' own clients of the session era get through the gateway what they get directly: v1, and
+ * v2 as it speaks unless told otherwise. `sdk_client_test.ts` does the same for 2026-07-28, and
+ * `bridge_features_test.ts` for clients that find out by themselves what is spoken.
  *
  * @module
  */
@@ -52,8 +52,8 @@ interface Client {
 const CLIENTS: Readonly<Record<string, Client>> = {
   "v1": { connect: connectV1, path: EVERYTHING_PATH, upstream: () => both },
   "v2 legacy": { connect: connectV2("legacy"), path: EVERYTHING_PATH, upstream: () => both },
-  "v2 auto, server of the session era": {
-    connect: connectV2("auto"),
+  "v2 legacy, server of the session era only": {
+    connect: connectV2("legacy"),
     path: LEGACY_PATH,
     upstream: () => legacy,
   },

@@ -5,6 +5,8 @@
  */
 import type { FetchLike } from "@modelcontextprotocol/client";
 import { Client } from "@modelcontextprotocol/sdk/client";
+// @ts-types="@modelcontextprotocol/sdk/client/sse"
+import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js";
 // @ts-types="@modelcontextprotocol/sdk/client/streamableHttp"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 // @ts-types="@modelcontextprotocol/sdk/types"
@@ -28,7 +30,52 @@ export interface PeerOptions {
 /** Connects to `url`; the session ends with the peer. */
 export type Connect = (url: string, options?: PeerOptions) => Promise<SessionPeer>;
 
-export const connectV1: Connect = async (url, options = {}) => {
+export const connectV1: Connect = (url, options = {}) => {
+  const transport = new StreamableHTTPClientTransport(new URL(url), {
+    requestInit: { headers: headersOf(options) },
+    ...options.fetch && { fetch: options.fetch },
+    ...options.sessionId !== undefined && { sessionId: options.sessionId },
+  });
+  // The session ends with the client that opened it.
+  const end = async () => {
+    if (options.sessionId === undefined) await transport.terminateSession().catch(() => {});
+  };
+  return connectOver(transport, end);
+};
+
+/** The same client over the transport of 2024-11-05, at a URL that ends in `/sse`. */
+export const connectSse: Connect = (url, options = {}) => {
+  const transport = new SSEClientTransport(new URL(url), {
+    requestInit: { headers: headersOf(options) },
+    ...options.fetch && { fetch: options.fetch },
+  });
+  let revision: string | undefined;
+  const settle = transport.setProtocolVersion.bind(transport);
+  transport.setProtocolVersion = (version) => settle(revision = version);
+  const facts = {
+    get protocolVersion() {
+      return revision;
+    },
+    sessionId: undefined,
+  };
+  return connectOver(transport, () => Promise.resolve(), facts);
+};
+
+function headersOf({ token }: PeerOptions): Record<string, string> {
+  return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
+interface TransportFacts {
+  readonly protocolVersion: string | undefined;
+  readonly sessionId: string | undefined;
+}
+
+/** @param end called before the client closes its connection */
+async function connectOver<T extends StreamableHTTPClientTransport | SSEClientTransport>(
+  transport: T,
+  end: () => Promise<void>,
+  facts: TransportFacts = transport as TransportFacts,
+): Promise<SessionPeer> {
   const heard: Message[] = [];
   const asked: string[] = [];
   const client = new Client({ name: "sallyport-tests", version: "1.0.0" }, {
@@ -50,17 +97,12 @@ export const connectV1: Connect = async (url, options = {}) => {
     }
     return Promise.resolve();
   };
-  const transport = new StreamableHTTPClientTransport(new URL(url), {
-    requestInit: { headers: options.token ? { Authorization: `Bearer ${options.token}` } : {} },
-    ...options.fetch && { fetch: options.fetch },
-    ...options.sessionId !== undefined && { sessionId: options.sessionId },
-  });
   await client.connect(transport);
   return {
     client,
     call: (params, callOptions) => client.callTool(params, undefined, callOptions),
-    revision: transport.protocolVersion,
-    sessionId: transport.sessionId,
+    revision: facts.protocolVersion,
+    sessionId: facts.sessionId,
     server: {
       info: client.getServerVersion(),
       capabilities: client.getServerCapabilities(),
@@ -69,12 +111,11 @@ export const connectV1: Connect = async (url, options = {}) => {
     heard,
     asked,
     async [Symbol.asyncDispose]() {
-      // The session ends with the client that opened it.
-      if (options.sessionId === undefined) await transport.terminateSession().catch(() => {});
+      await end();
       await client.close();
     },
   };
-};
+}
 
 export function connectV2(negotiation: Negotiation): Connect {
   return async (url, options = {}) => {
