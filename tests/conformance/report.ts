@@ -7,7 +7,8 @@ import { type Difference, failedScored, totalsOf, type Verdict } from "./verdict
 
 export interface Outcome {
   readonly title: string;
-  readonly direct: Verdict;
+  /** Absent where the server does not speak the referee's era. */
+  readonly direct?: Verdict;
   /** Absent when only the direct side was asked for. */
   readonly through?: Verdict;
   readonly differences: readonly Difference[];
@@ -20,8 +21,8 @@ export function tableOf(outcomes: readonly Outcome[]): string {
   const width = Math.max(3, ...outcomes.map((outcome) => outcome.title.length));
   const header = ["run".padEnd(width), "side   ", ...COLUMNS.map((name) => name.padStart(8))];
   const rows = outcomes.flatMap(({ title, direct, through }) => [
-    rowOf(title.padEnd(width), "direct", direct),
-    ...(through ? [rowOf(" ".repeat(width), "through", through)] : []),
+    ...(direct ? [rowOf(title.padEnd(width), "direct", direct)] : []),
+    ...(through ? [rowOf((direct ? "" : title).padEnd(width), "through", through)] : []),
   ]);
   return [header.join(" "), ...rows].join("\n");
 }
@@ -29,7 +30,7 @@ export function tableOf(outcomes: readonly Outcome[]): string {
 /** Everything that keeps the outcome from being perfect, one finding per line. */
 export function findingsOf({ title, direct, through, differences }: Outcome): string[] {
   return [
-    ...sideFindings(title, "direct", direct),
+    ...(direct ? sideFindings(title, "direct", direct) : []),
     ...(through ? sideFindings(title, "through", through) : []),
     ...differences.map(({ scenario, check, status, direct, through }) =>
       `${title}: ${scenario}: ${check} ${status}: direct ${direct}, through ${through}`
@@ -41,12 +42,13 @@ export function findingsOf({ title, direct, through, differences }: Outcome): st
 export function pointsOf({ direct, through, differences }: Outcome): [number, number] {
   let passed = 0;
   let failed = 0;
-  for (const verdict of through ? [direct, through] : [direct]) {
+  for (const verdict of [direct, through]) {
+    if (verdict === undefined) continue;
     const { scored, scoredPassed } = totalsOf(verdict);
     passed += scoredPassed;
     failed += scored - scoredPassed + (verdict.problem ? 1 : 0);
   }
-  if (!through) return [passed, failed];
+  if (!direct || !through) return [passed, failed];
   return differences.length === 0 ? [passed + 1, failed] : [passed, failed + 1];
 }
 

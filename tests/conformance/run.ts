@@ -62,7 +62,10 @@ async function main(args: string[], processes: Processes, temporary: string): Pr
 async function playAll(only: string, options: PlayOptions): Promise<Outcome[]> {
   const isWanted = ({ title }: { title: string }) => title.includes(only);
   const outcomes: Outcome[] = [];
-  for (const run of SERVER_RUNS.filter(isWanted)) outcomes.push(await playServer(run, options));
+  for (const run of SERVER_RUNS.filter(isWanted)) {
+    if (options.isDirectOnly && run.bridged !== undefined) continue;
+    outcomes.push(await playServer(run, options));
+  }
 
   const clientRuns = CLIENT_RUNS.filter(isWanted);
   for (let first = 0; first < clientRuns.length; first += CLIENT_RUNS_AT_ONCE) {

@@ -20,6 +20,15 @@ export interface ServerRun {
   readonly selection: readonly string[];
   /** What of the gateway is in between: the server's own endpoint, or a virtual server. */
   readonly through: "own endpoint" | "virtual server";
+  /** Set where the server does not speak the referee's era: only the gateway's side is played. */
+  readonly bridged?: Bridged;
+}
+
+export interface Bridged {
+  /** The only era that the server speaks. */
+  readonly era: "legacy" | "modern";
+  /** Ids of checks that such a server cannot pass; docs/protocol.md says why. */
+  readonly cannot: readonly string[];
 }
 
 /** The referee is the server: reference client, then (or not) the gateway, then the referee. */
@@ -45,6 +54,30 @@ const SUITES: readonly Omit<ServerRun, "through">[] = [
   },
 ];
 
+const THROUGH = ["own endpoint", "virtual server"] as const;
+
+/** The referee of one era, a server of the other. */
+const BRIDGED_RUNS: readonly ServerRun[] = THROUGH.flatMap((through) => [{
+  title: `server 0.2 2026-07-28, sessions upstream, ${through}`,
+  referee: REFEREE.next,
+  selection: ["--requirements", "2026-07-28"],
+  through,
+  bridged: {
+    era: "legacy",
+    cannot: [
+      "sep-2575-server-rejects-undeclared-capability",
+      "sep-2575-missing-capability-http-400",
+      "sep-2322-elicitation-incomplete",
+    ],
+  },
+}, {
+  title: `server 0.2 2025-11-25, stateless upstream, ${through}`,
+  referee: REFEREE.next,
+  selection: ["--requirements", "2025-11-25"],
+  through,
+  bridged: { era: "modern", cannot: [] },
+}]);
+
 export const SERVER_RUNS: readonly ServerRun[] = [
   ...SUITES.map((suite) => ({ ...suite, through: "own endpoint" as const })),
   ...SUITES.map((suite) => ({
@@ -52,6 +85,7 @@ export const SERVER_RUNS: readonly ServerRun[] = [
     title: `${suite.title} virtual`,
     through: "virtual server" as const,
   })),
+  ...BRIDGED_RUNS,
 ];
 
 export const CLIENT_RUNS: readonly ClientRun[] = [

@@ -59,6 +59,14 @@ export function totalsOf(verdict: Verdict): Totals {
   };
 }
 
+/** The same, without failures of these checks. */
+export function withoutFailures(verdict: Verdict, ids: readonly string[]): Verdict {
+  const scenarios = [...verdict.scenarios].map(([scenario, checks]): [string, Check[]] => {
+    return [scenario, checks.filter((one) => one.status !== "FAILURE" || !ids.includes(one.id))];
+  });
+  return { ...verdict, scenarios: new Map(scenarios) };
+}
+
 /** Every scenario, check and status that did not occur equally often on both sides. */
 export function differences(direct: Verdict, through: Verdict): Difference[] {
   const left = occurrences(direct);
