@@ -35,6 +35,8 @@ const START_MS_MAX = 700;
 /** What the endpoint of all servers may cost, to that of one; and that of many, to that of few. */
 const AGGREGATE_CPU_RATIO_MAX = 1.15;
 const LONG_LIST_CPU_RATIO_MAX = 0.5;
+/** What a call to a server of the other era may cost, to the same client's call within its era. */
+const BRIDGED_CPU_RATIO_MAX = 1.25;
 const FAULTY_LIST_MS_MAX = 300;
 const FAULTY_READY_MS_MAX = 2_000;
 const DISCOVERY_MS_MAX = 3_000;
@@ -48,6 +50,7 @@ export function barsOf(results: Results, held: Held, warmStartMs: number | undef
     ...sessionBars(results),
     ...holdingBars(held),
     ...aggregateBars(results),
+    ...bridgeBars(results),
     ...catalogBars(held),
     below("Warm start", warmStartMs, START_MS_MAX, whole),
   ];
@@ -168,6 +171,20 @@ function aggregateBars(results: Results): Bar[] {
       LONG_LIST_CPU_RATIO_MAX,
       times,
     ),
+  ];
+}
+
+function bridgeBars(results: Results): Bar[] {
+  const ratio = (what: string, name: "bridge-call-1k-32" | "bridge-session-call-1k-32") =>
+    atMost(
+      `CPU per tools/call of 1 KiB with JWT, ${what}, to the same era`,
+      results.cpuRatio(name, "sallyport-bridge", "sallyport-jwt"),
+      BRIDGED_CPU_RATIO_MAX,
+      times,
+    );
+  return [
+    ratio("2026-07-28 at a server of 2025-11-25", "bridge-call-1k-32"),
+    ratio("2025-11-25 at a server of 2026-07-28", "bridge-session-call-1k-32"),
   ];
 }
 

@@ -55,7 +55,9 @@ export type CaseName =
   | "session-cycle-32"
   | "mcp-call-1k-32"
   | "mcp-list-400-8"
-  | "mcp-session-call-1k-32";
+  | "mcp-session-call-1k-32"
+  | "bridge-call-1k-32"
+  | "bridge-session-call-1k-32";
 
 /**
  * What is not a case of load: sessions that are only there, and sessions that come and go; servers that
@@ -87,6 +89,8 @@ const ALL_SERVERS: readonly ContenderName[] = [
 ];
 const LONG_LIST: readonly ContenderName[] = ["direct", "pass-through", "mcp-20"];
 const ALL_IN_SESSION: readonly ContenderName[] = ["pass-through", "sallyport-jwt", "mcp-session"];
+/** Between the eras; before it the gateway within the client's era, which it is told against. */
+const BRIDGED: readonly ContenderName[] = ["pass-through", "sallyport-jwt", "sallyport-bridge"];
 
 /** All cases of load, in the order in which they are measured and printed. */
 export const CASES: readonly BenchCase[] = [
@@ -104,6 +108,8 @@ export const CASES: readonly BenchCase[] = [
   through(callText("mcp-call-1k-32", 1024, 32, ALL_SERVERS)),
   through(callText("mcp-session-call-1k-32", 1024, 32, ALL_IN_SESSION, "session")),
   through(list("mcp-list-400-8", manyToolNames(LONG_SERVERS), 8, LONG_LIST, "long")),
+  bridged(callText("bridge-call-1k-32", 1024, 32, BRIDGED)),
+  bridged(callText("bridge-session-call-1k-32", 1024, 32, BRIDGED, "session")),
 ];
 
 function callText(
@@ -158,6 +164,11 @@ function list(
 /** The same case, asked at the endpoint of all servers where there is one. */
 function through(which: BenchCase): BenchCase {
   return { ...which, title: `All servers: ${which.title}` };
+}
+
+/** The same case, asked at a server of the other era where the contender is a bridge. */
+function bridged(which: BenchCase): BenchCase {
+  return { ...which, title: `Between the eras: ${which.title}` };
 }
 
 /** In the session era the upstream's events have ids, as those of ordinary servers do. */

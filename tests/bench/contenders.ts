@@ -26,6 +26,7 @@ export const CONTENDER_NAMES = [
   "sallyport",
   "sallyport-jwt",
   "sallyport-memory",
+  "sallyport-bridge",
   "relay",
   "mcp-1",
   "mcp-20",
@@ -91,6 +92,10 @@ export async function startContender(
       const more = name === "sallyport-memory" ? { EVENT_STORE: "memory" } : {};
       return verbatim(name, await start(UPSTREAM_PATHS, { ...env, ...more }), token);
     }
+    case "sallyport-bridge": {
+      const { env, token } = await newAccess();
+      return crossed(verbatim(name, await start(UPSTREAM_PATHS, env), token));
+    }
     case "mcp-1":
     case "mcp-20":
     case "mcp-200":
@@ -146,6 +151,11 @@ function verbatim(name: ContenderName, listener: Listener, token?: string): Cont
     session: at("stub-session"),
     long: { port: listener.port, path: ALL_PATH, token },
   };
+}
+
+/** The same, but clients of each era ask at the server of the other. */
+function crossed(contender: Contender): Contender {
+  return { ...contender, stateless: contender.session, session: contender.stateless };
 }
 
 /** The gateway's endpoint of all servers, where each tool has its server's name before its own. */

@@ -18,6 +18,9 @@ const NOT_SHORT: readonly (ContenderName | CaseName | HoldingName)[] = [
   "mcp-session",
   "mcp-session-call-1k-32",
   "mcp-faulty-20",
+  "sallyport-bridge",
+  "bridge-call-1k-32",
+  "bridge-session-call-1k-32",
 ];
 
 export interface Options {

@@ -39,6 +39,14 @@ Deno.test("answer() wants a session for everything but initialize, and one that 
   assertEquals((await send(stub, "POST", session, PING)).status, 200);
 });
 
+Deno.test("answer() does not know what opens the stateless era", async () => {
+  const stub = createSessionStub();
+  const discover = { id: 3, method: "server/discover" };
+  assertEquals((await send(stub, "POST", undefined, discover)).status, 400);
+  const inSession = await send(stub, "POST", await opened(stub), discover);
+  assertEquals((await inSession.json()).error.code, -32601);
+});
+
 Deno.test("answer() accepts notifications and answers with 202", async () => {
   const stub = createSessionStub();
   const session = await opened(stub);
