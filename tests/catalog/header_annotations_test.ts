@@ -4,7 +4,7 @@
  * @module
  */
 import { deepStrictEqual as assertEquals, match as assertMatch } from "node:assert/strict";
-import { flawOfHeaders } from "../../src/catalog/header_annotations.ts";
+import { flawOfHeaders, headersIn } from "../../src/catalog/header_annotations.ts";
 
 /** The schema of arguments that are these. */
 function schemaOf(properties: object): object {
@@ -89,3 +89,26 @@ for (const [what, [schema, flaw]] of Object.entries(WRONG)) {
     assertMatch(flawOfHeaders(schema) ?? "", flaw);
   });
 }
+
+Deno.test("the headers of a schema are found where arguments are", () => {
+  const schema = {
+    type: "object",
+    properties: {
+      a: { type: "string", "x-mcp-header": "A" },
+      b: { type: "object", properties: { c: { type: "integer", "x-mcp-header": "C" } } },
+      d: { type: "string", default: { "x-mcp-header": "D" } },
+    },
+  };
+  assertEquals(headersIn(schema), [
+    { header: "A", path: ["a"] },
+    { header: "C", path: ["b", "c"] },
+  ]);
+});
+
+Deno.test("a schema with a flaw has no headers", () => {
+  const properties = {
+    a: { type: "string", "x-mcp-header": "A" },
+    b: { type: "string", "x-mcp-header": "no token" },
+  };
+  assertEquals(headersIn({ type: "object", properties }), []);
+});
