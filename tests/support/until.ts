@@ -14,7 +14,7 @@ const EVERY_MS = 20;
 export async function until<T>(
   what: string,
   ask: () => Promise<T | undefined | false> | T | undefined | false,
-  deadlineMs = 5000,
+  deadlineMs = 15_000,
 ): Promise<T> {
   const end = performance.now() + deadlineMs;
   while (performance.now() < end) {
