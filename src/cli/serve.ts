@@ -45,13 +45,14 @@ export async function serve(args: readonly string[]): Promise<number> {
   const first = Promise.race([app.started, stopped]);
   if (await app.isFirstStart()) await greet(config, jwtSecret, url);
   await first;
-  console.log(`Listening on ${url}`);
   const watch = watchConfig({
     config,
     log,
     onChange: app.declare,
     onHangup: () => stopFor("SIGHUP"),
   });
+  // Not before SIGHUP has a listener: without one it ends the process.
+  console.log(`Listening on ${url}`);
 
   const signal = await stopped;
   watch.stop();
