@@ -19,15 +19,32 @@ export function edited(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array<Ar
   const target = new Uint8Array(length);
   let from = 0;
   let to = 0;
-  for (const edit of edits) {
-    target.set(bytes.subarray(from, edit.start), to);
-    to += edit.start - from;
-    target.set(edit.value, to);
-    to += edit.value.length;
-    from = edit.end;
+  for (const { start, end, value } of edits) {
+    to = copy(bytes, from, start, target, to);
+    to = copy(value, 0, value.length, target, to);
+    from = end;
   }
-  target.set(bytes.subarray(from), to);
+  copy(bytes, from, bytes.length, target, to);
   return target;
+}
+
+/** A view costs more than copying a few bytes does. */
+const FEW_BYTES = 48;
+
+/** Gives the place behind the copy. */
+function copy(
+  source: Uint8Array,
+  from: number,
+  end: number,
+  target: Uint8Array,
+  to: number,
+): number {
+  if (end - from > FEW_BYTES) {
+    target.set(source.subarray(from, end), to);
+    return to + end - from;
+  }
+  while (from < end) target[to++] = source[from++]!;
+  return to;
 }
 
 /**

@@ -11,6 +11,7 @@ export function withoutMembers(
   members: readonly Member[],
   isUnwanted: (member: Member) => boolean,
 ): Edit[] {
+  if (!members.some(isUnwanted)) return [];
   const parts = members.map((member) => ({ start: member.nameStart, end: member.end, member }));
   return withoutParts(parts, ({ member }) => isUnwanted(member));
 }

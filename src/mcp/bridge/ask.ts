@@ -13,7 +13,8 @@ import { META_SERVER_INFO } from "../revisions/stateless_era.ts";
 import { questionOf } from "../session/reverse.ts";
 import { isText, within } from "../upstream_message.ts";
 import { requiredFor } from "./capabilities.ts";
-import { inOrder, removals } from "./splice.ts";
+import { withoutMembers } from "../removal.ts";
+import { inOrder } from "./splice.ts";
 
 /** One question. */
 export interface Ask {
@@ -69,12 +70,12 @@ function paramsText(bytes: Uint8Array): string {
   const isToken = (member: Member) => hasName(bytes, member, PROGRESS_TOKEN);
   const isEmpty = inMeta.every(isToken);
   const edits = [
-    ...removals(
+    ...withoutMembers(
       members,
       (member) =>
         (isEmpty && member === meta) || OF_SESSIONS.some((name) => hasName(bytes, member, name)),
     ),
-    ...(isEmpty ? [] : removals(inMeta, isToken)),
+    ...(isEmpty ? [] : withoutMembers(inMeta, isToken)),
   ];
   return decoder.decode(edited(bytes, inOrder(edits)));
 }

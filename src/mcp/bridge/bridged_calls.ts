@@ -5,25 +5,21 @@
  * @see protocol.md, section 1.3, "modern, legacy"
  */
 import { GatewayError, ProtocolError } from "../../domain/errors.ts";
-import { Draining, explained } from "../failure.ts";
+import { explained } from "../failure.ts";
 import type { Reply } from "../dispatch.ts";
-import { decodeClientMessage, INVALID_PARAMS, isObject } from "../message.ts";
+import { INVALID_PARAMS, isObject } from "../message.ts";
 import { META_LOG_LEVEL } from "../revisions/stateless_era.ts";
 import { failureResponse } from "../rpc_error.ts";
 import type { SessionCalls } from "../session/calls.ts";
-import { sendOneWay } from "../session/one_way.ts";
 import type { UpstreamSessions } from "../session/upstream_sessions.ts";
 import type { UpstreamCall } from "../stateless_calls.ts";
 import { areAnswers } from "./ask.ts";
-import {
-  type Conversation,
-  type ConversationDeps,
-  createConversation,
-  type Round,
-} from "./conversation.ts";
-import { outgoing, progressTokenOf } from "./outgoing.ts";
-import { createParking, type Parkable, type ParkingDeps } from "./parking.ts";
+import type { Round } from "./conversation.ts";
+import { finalFor } from "./final.ts";
+import { progressTokenOf } from "./outgoing.ts";
+import { createParking, type ParkingDeps } from "./parking.ts";
 import { badState } from "./request_state.ts";
+import { ASKING, createRunningCalls, type Running } from "./running_call.ts";
 import {
   type BridgeSessions,
   capabilitiesOf,
@@ -50,21 +46,13 @@ export interface BridgedCallsDeps extends ParkingDeps {
   readonly failed: (call: UpstreamCall, error: unknown) => void;
 }
 
-/** A call at its server. */
-interface Running extends Parkable {
-  readonly talk: Conversation;
-}
-
-/** Those with which a client can be asked something. */
-const ASKING: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"]);
-
 export function createBridgedCalls(
   deps: BridgedCallsDeps,
   options: { readonly firstByteMs: number; readonly askMs: number },
 ): BridgedCalls {
-  const { sessions, calls } = deps;
+  const { sessions } = deps;
   const parking = createParking<Running>(deps, options);
-  let lastId = 0;
+  const start = createRunningCalls({ ...deps, parking }, options);
 
   async function request(call: UpstreamCall): Promise<Reply> {
     const { method, params } = call.message;
@@ -75,7 +63,7 @@ export function createBridgedCalls(
     }
     if (params.requestState === undefined) throw badState();
     const running = parking.takeOut(call);
-    if (running !== undefined) return await running.talk.answered(roundOf(call));
+    if (running !== undefined) return await running.talk().answered(roundOf(call));
     if (!isDeclined(params.inputResponses)) return await begin(call);
     return failed(call, new GatewayError("refused", "The user did not open what the call needs"));
   }
@@ -99,73 +87,27 @@ export function createBridgedCalls(
       // Nothing was sent: what failed is the upstream session.
       return failed(call, explained(error, true));
     }
-    return await start(call, shared).talk.reply(roundOf(call));
+    return await firstWords(call, shared);
   }
 
-  /** Sends the request; what becomes of it is said in the conversation. */
-  function start(call: UpstreamCall, shared: OpenShared): Running {
-    const { session, server } = shared;
-    const { message, correlationId, clientHeaders } = call;
-    const { body, id } = outgoing(message, ++lastId, call.route?.edit);
-    const key = String(lastId);
-    const running: Running = {
-      talk: createConversation({
-        ...talkDeps(shared, key, () => running),
-        timers: deps.timers,
-        again: parking.again,
-      }),
-      giveUp() {
-        running.talk.abandon();
-        cancel(shared, key);
-      },
-    };
-    const { outlet } = running.talk;
-    const canAsk = ASKING.has(message.method);
-    // Ids are the client's own again when it is told.
-    const ids = { client: id, upstream: id, shared: { progressToken: id } };
-    calls.start({ session, server, outlet, correlationId, canAsk, clientHeaders }, message, {
-      key,
-      ids,
-      body,
+  /** Most calls are answered at once; only the others become conversations. */
+  async function firstWords(call: UpstreamCall, shared: OpenShared): Promise<Reply> {
+    const running = start(call, shared);
+    const round = roundOf(call);
+    const { signal } = call.abort;
+    let reply: Promise<Reply> | undefined;
+    const converse = () => reply ??= running.talk().reply(round);
+    signal.addEventListener("abort", converse);
+    const answer = await running.answer();
+    signal.removeEventListener("abort", converse);
+    if (answer === undefined) return await converse();
+    const { message, status } = finalFor(answer, round, {
+      serverInfo: shared.serverInfoText,
+      refused: undefined,
+      failure: undefined,
+      again: parking.again,
     });
-    return running;
-  }
-
-  function talkDeps(
-    shared: OpenShared,
-    key: string,
-    running: () => Running,
-  ): Pick<ConversationDeps, "serverInfo" | "settle" | "park" | "held" | "left"> {
-    const { session, server } = shared;
-    return {
-      serverInfo: () => shared.serverInfoText,
-      settle(ask, member, value) {
-        const text = `{"jsonrpc":"2.0","id":${ask.id},"${member}":${value}}`;
-        const answer = calls.answered(session, server, decodeClientMessage(encoder.encode(text)));
-        if (answer !== undefined) tell(shared, answer);
-      },
-      park: (call) => parking.park(call, running()),
-      held: (bytes) => parking.held(running(), bytes),
-      left(reason) {
-        if (reason instanceof Draining) {
-          session.calls.find((one) => one.key === key)?.abort.abort(reason);
-        } else cancel(shared, key);
-      },
-    };
-  }
-
-  /** The client wants no answer any more. @see MCP 2025-11-25, Utilities, "Cancellation" */
-  function cancel(shared: OpenShared, key: string): void {
-    if (shared.session.calls.find((one) => one.key === key) === undefined) return;
-    calls.cancelled(shared.session, key);
-    const params = `{"requestId":${key}}`;
-    const text = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}`;
-    tell(shared, encoder.encode(text));
-  }
-
-  /** The server may be gone: then nobody waits for it. */
-  function tell({ session, server }: OpenShared, body: Uint8Array): void {
-    sendOneWay(deps.upstream, session, server, body, options.firstByteMs).catch(() => {});
+    return { kind: "message", status, body: message };
   }
 
   return { request, parked: parking.size, close: parking.close };
@@ -195,5 +137,3 @@ function logLevelOf({ message }: UpstreamCall): string | undefined {
   const level = isObject(meta) ? meta[META_LOG_LEVEL] : undefined;
   return typeof level === "string" ? level : undefined;
 }
-
-const encoder = new TextEncoder();

@@ -16,7 +16,7 @@ import type { JsonObject } from "../message.ts";
 import type { Outlet, Said } from "../session/outlet.ts";
 import type { UpstreamCall } from "../stateless_calls.ts";
 import { inputRequired } from "./ask.ts";
-import { type AskingDeps, createAsking } from "./asking.ts";
+import { type Asking, type AskingDeps, createAsking } from "./asking.ts";
 import { finalFor } from "./final.ts";
 import { type Asker, notificationFor } from "./results.ts";
 
@@ -63,8 +63,10 @@ interface Step {
   readonly status: number;
 }
 
+/** Most calls are answered at once: what only the others need is made when it is needed. */
 export function createConversation(deps: ConversationDeps): Conversation {
-  const queue = createQueue();
+  let queue: Queue | undefined;
+  let asking: Asking | undefined;
   /** Of what came since the last round ended; none while there is one. */
   let heldBytes = 0;
   let answer: Uint8Array | undefined;
@@ -74,21 +76,27 @@ export function createConversation(deps: ConversationDeps): Conversation {
   let isGone = false;
   let round: Round | undefined;
   let declared: JsonObject = {};
-  let wake = () => {};
-  const asking = createAsking({ ...deps, ready: () => wake() });
+  let wake: (() => void) | undefined;
 
   async function say({ events, done }: Said): Promise<boolean> {
     let bytes = 0;
     for (const { message, isResponse } of events) {
       bytes += message.length;
       if (isResponse) answer = message;
-      else if (!isGone && !asking.take(message, declared)) queue.put(message);
+      else if (!isGone) put(message);
     }
     if (done > 0) isOver = true;
     if (round === undefined && !isGone) hold(bytes);
-    wake();
-    if (!isOver && !isGone) await queue.hasRoom();
+    wake?.();
+    if (!isOver && !isGone) await queue?.hasRoom();
     return true;
+  }
+
+  function put(message: Uint8Array): void {
+    asking ??= createAsking({ ...deps, ready: () => wake?.() });
+    if (asking.take(message, declared)) return;
+    queue ??= createQueue();
+    queue.put(message);
   }
 
   function hold(bytes: number): void {
@@ -98,7 +106,8 @@ export function createConversation(deps: ConversationDeps): Conversation {
 
   async function next(of: Round): Promise<Step> {
     for (;;) {
-      const messages = queue.take().flatMap((message) => notificationFor(message, of) ?? []);
+      const said = queue?.take() ?? [];
+      const messages = said.flatMap((message) => notificationFor(message, of) ?? []);
       const last = lastWord(of);
       if (last !== undefined) {
         of.call.abort.signal.removeEventListener("abort", leave);
@@ -115,10 +124,10 @@ export function createConversation(deps: ConversationDeps): Conversation {
     const { call } = of;
     const serverInfo = deps.serverInfo();
     if (isOver) {
-      const context = { ...of, serverInfo, failure, refused: asking.refused(), again: deps.again };
-      return finalFor(answer, of, context);
+      const refused = asking?.refused();
+      return finalFor(answer, of, { serverInfo, failure, refused, again: deps.again });
     }
-    if (!asking.isReady() || call.abort.signal.aborted) return undefined;
+    if (asking?.isReady() !== true || call.abort.signal.aborted) return undefined;
     const asks = asking.show();
     try {
       const message = inputRequired(call.message.id, asks, deps.park(call), serverInfo);
@@ -138,7 +147,12 @@ export function createConversation(deps: ConversationDeps): Conversation {
 
   function nobodyListens(): void {
     isGone = true;
-    queue.take();
+    queue?.take();
+  }
+
+  function over(): void {
+    isOver = true;
+    wake?.();
   }
 
   async function reply(of: Round): Promise<Reply> {
@@ -154,28 +168,22 @@ export function createConversation(deps: ConversationDeps): Conversation {
     return { kind: "stream", next: stepsOf(first, () => next(of)) };
   }
 
-  function release(): void {
-    deps.held(-heldBytes);
-    heldBytes = 0;
-  }
-
   return {
-    outlet: outletOf(say, () => {
-      isOver = true;
-      wake();
-    }),
+    outlet: { ...NO_STREAM, say, giveUp: over },
     reply,
     answered(of) {
-      release();
-      asking.answered(of.call.message);
+      hold(-heldBytes);
+      asking?.answered(of.call.message);
       return reply(of);
     },
     abandon() {
-      release();
+      hold(-heldBytes);
       nobodyListens();
     },
   };
 }
+
+type Queue = ReturnType<typeof createQueue>;
 
 /** What has been said and not been passed on. */
 function createQueue() {
@@ -215,18 +223,14 @@ function stepsOf(first: Step, next: () => Promise<Step>) {
 }
 
 /** There is one client at a time, and nothing is kept to be resumed. */
-function outletOf(say: Outlet["say"], giveUp: () => void): Outlet {
-  return {
-    whole: new Promise(() => {}),
-    open: () => Promise.resolve(""),
-    say,
-    hasStream: () => false,
-    mark() {},
-    keep() {},
-    giveUp,
-    streamId: () => undefined,
-    attached() {},
-    poll: () => Promise.resolve(),
-    pollMs: () => undefined,
-  };
-}
+const NO_STREAM: Omit<Outlet, "say" | "giveUp"> = {
+  whole: new Promise(() => {}),
+  open: () => Promise.resolve(""),
+  hasStream: () => false,
+  mark() {},
+  keep() {},
+  streamId: () => undefined,
+  attached() {},
+  poll: () => Promise.resolve(),
+  pollMs: () => undefined,
+};

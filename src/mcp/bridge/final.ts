@@ -10,7 +10,8 @@ import { errorResponse, failureResponse } from "../rpc_error.ts";
 import type { UpstreamCall } from "../stateless_calls.ts";
 import { inputRequired, urlAsks } from "./ask.ts";
 import { missingOf } from "./capabilities.ts";
-import { answerOf, type Asker, errorFor, failureOf, isOfGateway, resultFor } from "./results.ts";
+import type { Round } from "./conversation.ts";
+import { answerOf, errorFor, failureOf, isOfGateway, resultFor } from "./results.ts";
 
 /** @see MCP 2026-07-28, Base Protocol, "Error Codes" */
 const MISSING_CAPABILITY = -32021;
@@ -25,11 +26,9 @@ export interface Final {
 
 /** What decides about the last word. */
 export interface FinalContext {
-  readonly call: UpstreamCall;
-  readonly declared: JsonObject;
   readonly serverInfo: string | undefined;
-  /** See `Asking`. */
-  readonly refused: JsonObject;
+  /** See `Asking`; `undefined` when nothing was asked. */
+  readonly refused: JsonObject | undefined;
   /** Why there is no answer. */
   readonly failure: unknown;
   /** The `requestState` with which the server is asked again. */
@@ -39,10 +38,11 @@ export interface FinalContext {
 /** @param bytes the server's, or that of a failure; `undefined` when there is none */
 export function finalFor(
   bytes: Uint8Array | undefined,
-  asker: Asker,
+  round: Round,
   context: FinalContext,
 ): Final {
-  const { call, refused } = context;
+  const { call } = round;
+  const { refused = {} } = context;
   const { id, method } = call.message;
   if (bytes === undefined) {
     const error = context.failure ?? new ClientLeft();
@@ -54,12 +54,12 @@ export function finalFor(
   const wasRefused = failed !== undefined && Object.keys(refused).length > 0;
   if (wasRefused && !isOfGateway(answer)) return missing(call, refused);
   if (failed !== "error") {
-    return { message: resultFor(answer, asker, context.serverInfo), status: 200 };
+    return { message: resultFor(answer, round, context.serverInfo), status: 200 };
   }
-  const { message, code } = errorFor(answer, asker);
+  const { message, code } = errorFor(answer, round);
   const urls = code === URL_ELICITATION_REQUIRED ? urlAsks(message) : undefined;
   if (urls !== undefined) {
-    const undeclared = missingOf({ elicitation: { url: {} } }, context.declared);
+    const undeclared = missingOf({ elicitation: { url: {} } }, round.declared);
     if (undeclared !== undefined) return missing(call, undeclared);
     const state = context.again(call);
     return { message: inputRequired(id, urls, state, context.serverInfo), status: 200 };

@@ -8,7 +8,7 @@
  * @see protocol.md, section 1.3
  */
 import { type Edit, edited } from "../edit.ts";
-import { findMember, hasName, membersAt, nameOf } from "../json_scan.ts";
+import { findMember, hasName, type Member, membersAt, type Name, nameOf } from "../json_scan.ts";
 import { type ClientMessage, isObject } from "../message.ts";
 import {
   META_CAPABILITIES,
@@ -16,7 +16,8 @@ import {
   META_LOG_LEVEL,
   META_VERSION,
 } from "../revisions/stateless_era.ts";
-import { inOrder, removals } from "./splice.ts";
+import { withoutMembers } from "../removal.ts";
+import { inOrder } from "./splice.ts";
 
 export interface Outgoing {
   readonly body: Uint8Array;
@@ -29,24 +30,34 @@ export interface Outgoing {
  * @param route what stands differently in it at this server
  */
 export function outgoing(message: ClientMessage, upstreamId: number, route?: Edit): Outgoing {
-  const { bytes, members } = message;
+  const { bytes, members, params } = message;
   const id = encoder.encode(String(upstreamId));
-  const { start, end } = findMember(bytes, members, ID)!;
-  const edits: Edit[] = [{ start, end, value: id }];
+  const edits: Edit[] = [at(findMember(bytes, members, ID)!, id)];
   if (route !== undefined) edits.push(route);
-  const params = findMember(bytes, members, PARAMS)!;
-  const inParams = membersAt(bytes, params.start);
-  edits.push(...removals(inParams, (member) => ROUND.some((name) => hasName(bytes, member, name))));
+  const inParams = membersAt(bytes, findMember(bytes, members, PARAMS)!.start);
+  if (params?.inputResponses !== undefined || params?.requestState !== undefined) {
+    edits.push(...without(bytes, inParams, ROUND));
+  }
   const meta = findMember(bytes, inParams, META);
   if (meta !== undefined) {
     const inMeta = membersAt(bytes, meta.start);
-    edits.push(
-      ...removals(inMeta, (member) => ENVELOPE.some((name) => hasName(bytes, member, name))),
-    );
+    edits.push(...without(bytes, inMeta, ENVELOPE));
     const token = findMember(bytes, inMeta, PROGRESS_TOKEN);
-    if (token !== undefined) edits.push({ start: token.start, end: token.end, value: id });
+    if (token !== undefined) edits.push(at(token, id));
   }
   return { body: edited(bytes, inOrder(edits)), id };
+}
+
+function without(
+  bytes: Uint8Array,
+  members: readonly Member[],
+  names: readonly Name[],
+): readonly Edit[] {
+  return withoutMembers(members, (member) => names.some((name) => hasName(bytes, member, name)));
+}
+
+function at({ start, end }: Member, value: Uint8Array): Edit {
+  return { start, end, value };
 }
 
 /** The token that the client chose for progress, as it wrote it; `undefined` for none. */

@@ -23,7 +23,8 @@ import { withRenamedUris } from "../view/uris.ts";
 import type { Renamed } from "../view/uris.ts";
 import { within } from "../upstream_message.ts";
 import { headerFlawEdits } from "./param_headers.ts";
-import { inOrder, insertion, metaEdits, removals } from "./splice.ts";
+import { withoutMembers } from "../removal.ts";
+import { inOrder, insertion, metaEdits } from "./splice.ts";
 
 /** The request of the client that is being answered now. */
 export interface Asker {
@@ -125,7 +126,7 @@ export function resultFor(
   if (CACHED.has(method)) texts.push('"ttlMs":0,"cacheScope":"private"');
   const meta = serverInfo === undefined
     ? undefined
-    : metaEdits(bytes, inResult, nameOf(META_SERVER_INFO), serverInfo);
+    : metaEdits(bytes, inResult, SERVER_INFO, serverInfo);
   if (meta?.text) texts.push(meta.text);
   const isGone = (member: Member) =>
     OURS.some((name) => hasName(bytes, member, name)) ||
@@ -133,7 +134,7 @@ export function resultFor(
   const edits: Edit[] = [
     replaced(idMember, id),
     insertion(at, texts.join(), !inResult.every(isGone)),
-    ...removals(inResult, isGone),
+    ...withoutMembers(inResult, isGone),
     ...meta?.edits ?? [],
     ...(method === "tools/list" ? headerFlawEdits(bytes, inResult) : []),
   ];
@@ -161,17 +162,19 @@ export function stamped(bytes: Uint8Array, listenId: Uint8Array): Uint8Array {
   const at = bytes.indexOf(OPEN_BRACE);
   const members = membersAt(bytes, at);
   const params = findMember(bytes, members, PARAMS);
-  const name = nameOf(META_SUBSCRIPTION_ID);
   if (params === undefined || bytes[params.start] !== OPEN_BRACE) {
     const text = `"params":{"_meta":{"${META_SUBSCRIPTION_ID}":${id}}}`;
     const isParams = (member: Member) => member === params;
-    return edited(bytes, inOrder([insertion(at, text, true), ...removals(members, isParams)]));
+    return edited(
+      bytes,
+      inOrder([insertion(at, text, true), ...withoutMembers(members, isParams)]),
+    );
   }
   const inParams = membersAt(bytes, params.start);
-  const { edits, text, isReplaced } = metaEdits(bytes, inParams, name, id);
+  const { edits, text, isReplaced } = metaEdits(bytes, inParams, SUBSCRIPTION_ID, id);
   const isGone = (member: Member) => isReplaced && hasName(bytes, member, META);
   const added = text === "" ? [] : [insertion(params.start, text, !inParams.every(isGone))];
-  return edited(bytes, inOrder([...added, ...removals(inParams, isGone), ...edits]));
+  return edited(bytes, inOrder([...added, ...withoutMembers(inParams, isGone), ...edits]));
 }
 
 /** Whether a response is an error, or its result says that the tool has failed. */
@@ -209,6 +212,8 @@ const RESULT = nameOf("result");
 const ERROR = nameOf("error");
 const CODE = nameOf("code");
 const META = nameOf("_meta");
+const SERVER_INFO = nameOf(META_SERVER_INFO);
+const SUBSCRIPTION_ID = nameOf(META_SUBSCRIPTION_ID);
 const LEVEL = nameOf("level");
 const IS_ERROR = nameOf("isError");
 const PROGRESS_TOKEN = nameOf("progressToken");

@@ -1,34 +1,10 @@
 /**
- * Edits that add members to an object inside a message, or take some away.
+ * Edits that add members to an object inside a message.
  *
  * @module
  */
 import type { Edit } from "../edit.ts";
 import { hasName, type Member, membersAt, type Name } from "../json_scan.ts";
-
-/**
- * Takes members away.
- * @param members all those of one object, in order
- */
-export function removals(
-  members: readonly Member[],
-  isRemoved: (member: Member) => boolean,
-): readonly Edit[] {
-  const edits: Edit[] = [];
-  for (let first = 0; first < members.length; first++) {
-    if (!isRemoved(members[first]!)) continue;
-    let last = first;
-    while (last + 1 < members.length && isRemoved(members[last + 1]!)) last++;
-    const next = members[last + 1];
-    const before = members[first - 1];
-    // One comma goes too: the one behind, or, at the end of the object, the one before.
-    const isTail = next === undefined && before !== undefined;
-    const start = isTail ? before.end : members[first]!.nameStart;
-    edits.push({ start, end: next?.nameStart ?? members[last]!.end, value: NOTHING });
-    first = last;
-  }
-  return edits;
-}
 
 /**
  * Puts members at the beginning of an object.
@@ -67,11 +43,10 @@ export function metaEdits(
 }
 
 /** Ascending; what is inserted stands before what is taken away at the same place. */
-export function inOrder(edits: readonly Edit[]): readonly Edit[] {
-  return edits.toSorted((a, b) => a.start - b.start || a.end - b.end);
+export function inOrder(edits: Edit[]): readonly Edit[] {
+  return edits.sort((a, b) => a.start - b.start || a.end - b.end);
 }
 
 const encoder = new TextEncoder();
-const NOTHING = new Uint8Array();
 const OPEN_BRACE = 0x7b;
 const META: Name = { text: "_meta", bytes: encoder.encode("_meta") };

@@ -35,13 +35,28 @@ export interface CallOf {
   readonly edits?: InboundEdits | undefined;
 }
 
-export interface CallRun extends CallOf, Bagged {
+/** A call that was sent. */
+export interface SentRun extends Omit<CallOf, "outlet">, Bagged {
+  readonly startedMs: number;
   readonly ids: CallIds;
   /** Empty for a call that another process began. */
   readonly method: string;
   readonly params: JsonObject | undefined;
   readonly running: RunningCall;
   readonly exchange: Exchange;
+}
+
+export type CallRun = SentRun & Pick<CallOf, "outlet">;
+
+/** A call that was sent and is not followed yet. */
+export interface SentCall {
+  /**
+   * The answer, when the server says nothing before it: with that the call is over. Never rejects:
+   * `undefined` for a call that has to be followed, if only because it fails.
+   */
+  readonly answer: () => Promise<Uint8Array | undefined>;
+  /** What becomes of the call is said through an outlet. */
+  readonly follow: (outlet: Outlet) => void;
 }
 
 export interface CallRunDeps {
@@ -59,16 +74,19 @@ export interface CallRunDeps {
 
 /**
  * Passes on what the upstream server says until it has answered. Never rejects.
- * @param done called once, at the end
+ * @param arriving what it says first, where that is being waited for already
  */
-export async function followCall(deps: CallRunDeps, one: CallRun, done: () => void): Promise<void> {
-  const { session, running } = one;
-  const startedMs = deps.now();
+export async function followCall(
+  deps: CallRunDeps,
+  one: CallRun,
+  arriving?: Promise<Arrival | undefined>,
+): Promise<void> {
+  const { running } = one;
   let isFailed = false;
   try {
-    if (one.method === "resources/subscribe") await deps.subscribing(session, one.server);
-    for (;;) {
-      const arrival = await one.exchange.next();
+    if (one.method === "resources/subscribe") await deps.subscribing(one.session, one.server);
+    for (let next = arriving ?? one.exchange.next();; next = one.exchange.next()) {
+      const arrival = await next;
       if (arrival === undefined) throw endedWithoutAnswer(one.method);
       if (await take(deps, one, arrival)) break;
     }
@@ -80,12 +98,53 @@ export async function followCall(deps: CallRunDeps, one: CallRun, done: () => vo
       deps.failed(one, one.method, cause);
     });
   } finally {
-    one.exchange.close();
-    for (const timer of running.asks?.values() ?? []) timer.cancel();
-    session.calls.remove(running);
-    deps.record(one.method, one.server.id, deps.now() - startedMs, isFailed);
-    done();
+    endRun(deps, one, isFailed);
   }
+}
+
+/** @param follow goes on, with what the server says first */
+export function sentCall(
+  deps: CallRunDeps,
+  one: SentRun,
+  follow: (outlet: Outlet, arriving: Promise<Arrival | undefined> | undefined) => void,
+): SentCall {
+  // Whatever has to be done before it is sent, or behind its answer, is done by who follows.
+  const arriving = CHANGES.has(one.method) ? undefined : one.exchange.next();
+  let isFollowed = false;
+  return {
+    async answer() {
+      let found: Uint8Array | undefined;
+      try {
+        const arrival = await arriving;
+        found = arrival && !isFollowed ? answerAlone(one, arrival) : undefined;
+      } catch {
+        // Whoever follows the call is told.
+      }
+      if (found !== undefined) endRun(deps, one, false);
+      return found;
+    },
+    follow(outlet) {
+      isFollowed = true;
+      follow(outlet, arriving);
+    },
+  };
+}
+
+/** The answer, when it is all that has arrived. @throws as `sessionInbound` */
+function answerAlone({ server, ids, edits }: SentRun, arrival: Arrival): Uint8Array | undefined {
+  const [bytes, ...others] = arrival.messages;
+  if (bytes === undefined || others.length > 0) return undefined;
+  const inbound = sessionInbound(bytes, ids, { ...arrival, server: server.slug, edits });
+  return inbound?.kind === "answer" ? inbound.message : undefined;
+}
+
+/** Nothing more is said in the call. */
+function endRun(deps: CallRunDeps, one: SentRun, isFailed: boolean): void {
+  const { session, running } = one;
+  one.exchange.close();
+  for (const timer of running.asks?.values() ?? []) timer.cancel();
+  session.calls.remove(running);
+  deps.record(one.method, one.server.id, deps.now() - one.startedMs, isFailed);
 }
 
 /** Passes on what has arrived; true when the answer was among it. */

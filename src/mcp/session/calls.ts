@@ -12,8 +12,16 @@ import { createBag } from "../../platform/bag.ts";
 import type { Timers } from "../../platform/timers.ts";
 import { Draining, isIdempotent, SLOW_TO_START } from "../failure.ts";
 import { type ClientMessage, InvalidMessage, type JsonObject } from "../message.ts";
-import { type CallOf, type CallRun, type CallRunDeps, followCall } from "./call_run.ts";
-import { createExchange, type ExchangeStart } from "./exchange.ts";
+import {
+  type CallOf,
+  type CallRun,
+  type CallRunDeps,
+  followCall,
+  type SentCall,
+  sentCall,
+  type SentRun,
+} from "./call_run.ts";
+import { type Arrival, createExchange, type ExchangeStart } from "./exchange.ts";
 import type { CallIds } from "./inbound.ts";
 import { answerFor, idKey, questionOf, upstreamIdOf, withId } from "./reverse.ts";
 import { isOpenTo, type RunningCall, type Session } from "./session.ts";
@@ -37,6 +45,12 @@ export interface SessionCalls {
   readonly refuseRunning: (session: Session, requests: readonly ClientMessage[]) => void;
   /** Begins a call. What becomes of it is said through its outlet. */
   readonly start: (call: CallOf, message: ClientMessage, as?: Prepared) => void;
+  /** The same, where an outlet may not be needed. */
+  readonly send: (
+    call: Omit<CallOf, "outlet">,
+    message: ClientMessage,
+    as: Prepared,
+  ) => SentCall;
   /** Goes on with a call whose runner is gone, behind an event of the upstream server's. */
   readonly resume: (call: CallOf, id: string, from: EventPlace) => void;
   /** The client cancels the call with this key; the upstream server is told by the caller. */
@@ -88,31 +102,30 @@ export function createSessionCalls(
   const { upstream, questions, timers, now } = deps;
   const all = createBag<CallRun>();
 
-  function start(call: CallOf, message: ClientMessage, as = asItIs(message)): void {
-    begin(
-      call,
-      as.key,
-      as.ids,
-      { method: message.method, params: as.params ?? message.params },
-      as,
-    );
+  function follow(one: CallRun, arriving?: Promise<Arrival | undefined>): void {
+    all.add(one);
+    void followCall(deps, one, arriving).then(() => all.remove(one));
   }
 
-  function resume(call: CallOf, id: string, from: EventPlace): void {
-    const client = encoder.encode(id);
-    const ids = { client, upstream: upstreamIdOf(client) };
-    begin(call, idKey(client), ids, { method: "", params: undefined }, from);
+  function prepared(
+    call: Omit<CallOf, "outlet">,
+    { method, params }: ClientMessage,
+    as: Prepared,
+    primed: (eventId: string) => void,
+  ): SentRun {
+    return begin(call, as.key, as.ids, method, as.params ?? params, as, primed);
   }
 
   function begin(
-    call: CallOf,
+    call: Omit<CallOf, "outlet">,
     key: string,
     ids: CallIds,
-    request: Pick<CallRun, "method" | "params">,
+    method: string,
+    params: JsonObject | undefined,
     at: ExchangeStart,
-  ): void {
+    primed: (eventId: string) => void,
+  ): SentRun {
     const { session, server } = call;
-    const { method } = request;
     const running: RunningCall = {
       slot: -1,
       key,
@@ -132,14 +145,12 @@ export function createSessionCalls(
       totalMs: options.toolMsMax,
       messagesMax: portionOf(options.streamEventsMax),
       pausedAtMs: () => questions.pausedAtMs(session, running),
-      primed: call.outlet.mark,
+      primed,
       clientHeaders: call.clientHeaders,
       abort: running.abort,
     }, at);
-    const one: CallRun = { ...call, ...request, slot: -1, ids, running, exchange };
     session.calls.add(running);
-    all.add(one);
-    followCall(deps, one, () => all.remove(one));
+    return { ...call, startedMs: now(), method, params, slot: -1, ids, running, exchange };
   }
 
   return {
@@ -150,8 +161,19 @@ export function createSessionCalls(
         throw new InvalidMessage("A request with this id is still running", id);
       }
     },
-    start,
-    resume,
+    start(call, message, as = asItIs(message)) {
+      follow({ ...prepared(call, message, as, call.outlet.mark), outlet: call.outlet });
+    },
+    send(call, message, as) {
+      const run = prepared(call, message, as, () => {});
+      return sentCall(deps, run, (outlet, arriving) => follow({ ...run, outlet }, arriving));
+    },
+    resume(call, id, from) {
+      const client = encoder.encode(id);
+      const ids = { client, upstream: upstreamIdOf(client) };
+      const run = begin(call, idKey(client), ids, "", undefined, from, call.outlet.mark);
+      follow({ ...run, outlet: call.outlet });
+    },
     cancelled(session, key) {
       const running = session.calls.find((call) => call.key === key);
       if (running === undefined) return;

@@ -14,6 +14,7 @@ import { LIMITS } from "../../domain/limits.ts";
 import { callerOf, type Principal } from "../../domain/principal.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { randomText } from "../../platform/random.ts";
 import { INVALID_PARAMS, type JsonObject } from "../message.ts";
 import { NEWEST_SESSION_REVISION } from "../revisions/revision.ts";
 import { sendOneWay } from "./one_way.ts";
@@ -23,6 +24,8 @@ import type { UpstreamSessions } from "./upstream_sessions.ts";
 
 /** The upstream session that the requests of one principal share. */
 export interface Shared {
+  /** What it is found by, see `keyOf`. */
+  readonly key: string;
   readonly session: Session;
   readonly server: UpstreamServer;
   readonly opened: Promise<Opened>;
@@ -72,6 +75,11 @@ export interface SharedSessionsOptions {
   readonly firstByteMs: number;
 }
 
+/** 128 random bits. */
+const SESSION_KEY_BYTES = 16;
+/** Clients that say more about themselves are told apart by a hash of it. */
+const KEY_PARAMS_CHARS = 1_024;
+
 export function createSharedSessions(
   { upstream, clock, version }: SharedSessionsDeps,
   options: SharedSessionsOptions,
@@ -118,7 +126,7 @@ export function createSharedSessions(
       const text = "You use too many upstream servers, or too many clients, at once";
       throw new GatewayError("rate_limited", text);
     }
-    pool.delete(idle.session.key);
+    pool.delete(idle.key);
     void end(idle);
   }
 
@@ -128,7 +136,7 @@ export function createSharedSessions(
     server: UpstreamServer,
     params: string,
   ): Shared {
-    const session = newSession(key, {
+    const session = newSession(randomText(SESSION_KEY_BYTES), {
       kind,
       subject,
       server: server.slug,
@@ -137,7 +145,7 @@ export function createSharedSessions(
       endMs: Infinity,
     });
     const opened = open(session, server);
-    return { session, server, opened, usedMs: clock.monotonic(), holders: 0 };
+    return { key, session, server, opened, usedMs: clock.monotonic(), holders: 0 };
   }
 
   async function open(session: Session, server: UpstreamServer): Promise<Opened> {
@@ -218,15 +226,26 @@ function paramsOf({ capabilities, clientInfo }: SharedClient, version: string): 
   throw new ProtocolError(INVALID_PARAMS, 400, "The client says too much about itself");
 }
 
-/** Headers may hold secrets, of which nothing is kept. */
+/** Looked up with every call, so nothing is hashed that need not be. */
 function keyOf(
   principal: Principal,
-  server: UpstreamServer,
+  { id, passthroughHeaders }: UpstreamServer,
   { clientHeaders }: SharedClient,
   params: string,
 ): string {
-  const passed = server.passthroughHeaders.map((name) => clientHeaders?.get(name.toLowerCase()));
-  const text = JSON.stringify([callerOf(principal), server.id, passed, params]);
+  const caller = callerOf(principal);
+  const told = params.length <= KEY_PARAMS_CHARS ? params : digestOf(params);
+  // Headers may hold secrets, of which nothing is kept.
+  const passed = passthroughHeaders.length === 0
+    ? ""
+    : digestOf(JSON.stringify(passthroughHeaders.map((name) => {
+      return clientHeaders?.get(name.toLowerCase());
+    })));
+  // The length says where the caller, who may be called anything, ends.
+  return `${id} ${passed} ${caller.length} ${caller}${told}`;
+}
+
+function digestOf(text: string): string {
   return createHash("sha256").update(text).digest("base64url");
 }
 

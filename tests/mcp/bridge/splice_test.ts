@@ -4,7 +4,8 @@
  * @module
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
-import { inOrder, insertion, removals } from "../../../src/mcp/bridge/splice.ts";
+import { inOrder, insertion } from "../../../src/mcp/bridge/splice.ts";
+import { withoutMembers } from "../../../src/mcp/removal.ts";
 import { edited } from "../../../src/mcp/edit.ts";
 import { deepMembersAt, hasName, membersAt, nameOf } from "../../../src/mcp/json_scan.ts";
 import { bytesOf, textOf } from "../../support/bytes.ts";
@@ -29,7 +30,10 @@ for (
     const members = membersAt(bytes, 0);
     const isGone = (member: typeof members[number]) =>
       GONE.some((name) => hasName(bytes, member, name));
-    const edits = [...removals(members, isGone), insertion(0, '"n":0', !members.every(isGone))];
+    const edits = [
+      ...withoutMembers(members, isGone),
+      insertion(0, '"n":0', !members.every(isGone)),
+    ];
     assertEquals(textOf(edited(bytes, inOrder(edits))), after);
   });
 }
