@@ -9,6 +9,11 @@ export interface Edit {
   readonly value: Uint8Array;
 }
 
+/** Ascending; what is inserted stands before what is taken away at the same place. */
+export function inOrder(edits: Edit[]): readonly Edit[] {
+  return edits.length < 2 ? edits : edits.sort((a, b) => a.start - b.start || a.end - b.end);
+}
+
 /**
  * The message with its edits, as a copy.
  * @param edits in ascending order, not overlapping

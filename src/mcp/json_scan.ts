@@ -21,9 +21,14 @@ export interface Member {
   readonly end: number;
 }
 
-export interface JsonScan {
+/** A member with those of the object that is its value; none for other values. */
+export interface DeepMember extends Member {
+  readonly parts: readonly Member[];
+}
+
+export interface JsonScan<M extends Member = Member> {
   /** Members of the outermost object in order, duplicates included; empty for other values. */
-  readonly members: readonly Member[];
+  readonly members: readonly M[];
   readonly isObject: boolean;
   readonly isArray: boolean;
   /** Whether raw CR or LF stand between tokens: such a message cannot be one SSE data line. */
@@ -59,6 +64,8 @@ interface State {
   nodes: number;
   /** Start and end of the names of all objects that are open, innermost last. */
   readonly names: number[];
+  /** Whether the members of objects in the outermost one are wanted too. */
+  readonly isDeep: boolean;
   lineBreaks: boolean;
   nonAscii: boolean;
 }
@@ -67,7 +74,16 @@ interface State {
  * @throws {JsonScanError} when `bytes` is not exactly one JSON value in UTF-8 within `bounds`
  */
 export function scanJson(bytes: Uint8Array, bounds: JsonBounds): JsonScan {
-  const state = stateOf(bytes, bounds);
+  return scanned(stateOf(bytes, bounds));
+}
+
+/** The same, one level deeper: a large value is passed over once. */
+export function scanDeep(bytes: Uint8Array, bounds: JsonBounds): JsonScan<DeepMember> {
+  return scanned(stateOf(bytes, bounds, true)) as JsonScan<DeepMember>;
+}
+
+function scanned(state: State): JsonScan {
+  const { bytes } = state;
   const start = skipSpace(state, 0);
   const first = bytes[start];
   const members: Member[] = [];
@@ -91,29 +107,11 @@ export function membersAt(bytes: Uint8Array, start: number): readonly Member[] {
   return members;
 }
 
-/** A member with those of the object that is its value; none for other values. */
-export interface DeepMember extends Member {
-  readonly parts: readonly Member[];
-}
-
-/** The same as `membersAt`, one level deeper: a large value is passed over once. */
-export function deepMembersAt(bytes: Uint8Array, objectStart: number): readonly DeepMember[] {
-  const state = stateOf(bytes, UNBOUNDED);
-  const members: DeepMember[] = [];
-  let at = skipSpace(state, objectStart + 1);
-  while (bytes[at] !== CLOSE_BRACE) {
-    const nameStart = at;
-    const nameEnd = skipString(state, at);
-    const start = skipSpace(state, skipSpace(state, nameEnd) + 1);
-    const parts: Member[] = [];
-    const end = bytes[start] === OPEN_BRACE
-      ? skipObject(state, start, 1, parts)
-      : skipValue(state, start, 1);
-    members.push({ nameStart, nameEnd, start, end, parts });
-    at = skipSpace(state, end);
-    if (bytes[at] === COMMA) at = skipSpace(state, at + 1);
-  }
-  return members;
+/** The same, one level deeper. */
+export function deepMembersAt(bytes: Uint8Array, start: number): readonly DeepMember[] {
+  const members: Member[] = [];
+  skipObject(stateOf(bytes, UNBOUNDED, true), start, 1, members);
+  return members as DeepMember[];
 }
 
 /** Where a value stands. */
@@ -196,7 +194,7 @@ const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
-function stateOf(bytes: Uint8Array, bounds: JsonBounds): State {
+function stateOf(bytes: Uint8Array, bounds: JsonBounds, isDeep = false): State {
   const aligned = bytes.byteOffset % 4 === 0 && bytes.length >= 64;
   return {
     bytes,
@@ -206,6 +204,7 @@ function stateOf(bytes: Uint8Array, bounds: JsonBounds): State {
     bounds,
     nodes: 0,
     names: [],
+    isDeep,
     lineBreaks: false,
     nonAscii: false,
   };
@@ -257,9 +256,12 @@ function skipObject(state: State, at: number, depth: number, into: Member[] | un
     at = skipSpace(state, at);
     if (bytes[at] !== COLON) throw malformed("member without a colon");
     const start = at = skipSpace(state, at + 1);
-    at = skipValue(state, at, depth);
+    const parts: Member[] | undefined = state.isDeep && depth === 1 ? [] : undefined;
+    at = parts !== undefined && bytes[at] === OPEN_BRACE
+      ? skipObject(state, at, depth + 1, parts)
+      : skipValue(state, at, depth);
     if (++state.nodes > state.bounds.nodes) throw tooMany(state);
-    if (into !== undefined) into.push({ nameStart: keyStart, nameEnd: keyEnd, start, end: at });
+    if (into !== undefined) into.push(memberOf(keyStart, keyEnd, start, at, parts));
     at = skipSpace(state, at);
     if (bytes[at] === CLOSE_BRACE) {
       if (state.names.length > firstName + 2) refuseDoubledNames(state, firstName);
@@ -269,6 +271,18 @@ function skipObject(state: State, at: number, depth: number, into: Member[] | un
     if (bytes[at] !== COMMA) throw malformed("object that does not end");
     at = skipSpace(state, at + 1);
   }
+}
+
+function memberOf(
+  nameStart: number,
+  nameEnd: number,
+  start: number,
+  end: number,
+  parts: readonly Member[] | undefined,
+): Member | DeepMember {
+  return parts === undefined
+    ? { nameStart, nameEnd, start, end }
+    : { nameStart, nameEnd, start, end, parts };
 }
 
 /** Few names are compared with each other, many go through a set. */

@@ -8,31 +8,35 @@
 import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import {
+  type DeepMember,
   findMember,
   hasName,
+  type JsonBounds,
+  type JsonScan,
   JsonScanError,
   type Member,
   membersAt,
   type Name,
   nameOf,
+  scanDeep,
   scanJson,
 } from "./json_scan.ts";
 
 /** The members of a message, each at most once. */
-export interface Found {
-  id?: Member;
-  method?: Member;
-  params?: Member;
-  result?: Member;
-  error?: Member;
-  jsonrpc?: Member;
+export interface Found<M extends Member = Member> {
+  id?: M;
+  method?: M;
+  params?: M;
+  result?: M;
+  error?: M;
+  jsonrpc?: M;
 }
 
 const KNOWN = ["id", "method", "params", "result", "error", "jsonrpc"] as const;
 const KNOWN_NAMES = KNOWN.map((name) => nameOf(name));
 
-export function sortMembers(bytes: Uint8Array, members: readonly Member[]): Found {
-  const found: Found = {};
+export function sortMembers<M extends Member>(bytes: Uint8Array, members: readonly M[]): Found<M> {
+  const found: Found<M> = {};
   for (const member of members) {
     const index = KNOWN_NAMES.findIndex((name) => hasName(bytes, member, name));
     if (index < 0) continue;
@@ -72,9 +76,21 @@ export function isRpcError(bytes: Uint8Array, error: Member): boolean {
 }
 
 /** @throws {GatewayError} `upstream_protocol` */
-export function scanUpstream(bytes: Uint8Array) {
+export function scanUpstream(bytes: Uint8Array): JsonScan {
+  return scannedBy(scanJson, bytes);
+}
+
+/** The same, with the members of `result` and the like. */
+export function scanUpstreamDeep(bytes: Uint8Array): JsonScan<DeepMember> {
+  return scannedBy(scanDeep, bytes);
+}
+
+function scannedBy<M extends Member>(
+  scanOf: (bytes: Uint8Array, bounds: JsonBounds) => JsonScan<M>,
+  bytes: Uint8Array,
+): JsonScan<M> {
   try {
-    const scan = scanJson(bytes, UPSTREAM_BOUNDS);
+    const scan = scanOf(bytes, UPSTREAM_BOUNDS);
     if (!scan.isObject) throw broken("something that is not one message");
     return scan;
   } catch (error) {

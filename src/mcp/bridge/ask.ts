@@ -6,7 +6,7 @@
  * @see MCP 2026-07-28, Base Protocol, "Multi Round-Trip Requests"
  */
 import { LIMITS } from "../../domain/limits.ts";
-import { edited } from "../edit.ts";
+import { edited, inOrder } from "../edit.ts";
 import { findMember, hasName, type Member, membersAt, nameOf } from "../json_scan.ts";
 import { type ClientMessage, isObject, type JsonObject } from "../message.ts";
 import { META_SERVER_INFO } from "../revisions/stateless_era.ts";
@@ -14,7 +14,6 @@ import { questionOf } from "../session/reverse.ts";
 import { isText, within } from "../upstream_message.ts";
 import { requiredFor } from "./capabilities.ts";
 import { withoutMembers } from "../removal.ts";
-import { inOrder } from "./splice.ts";
 
 /** One question. */
 export interface Ask {

@@ -7,7 +7,7 @@
  * @module
  * @see protocol.md, section 1.3
  */
-import { type Edit, edited } from "../edit.ts";
+import { type Edit, edited, inOrder } from "../edit.ts";
 import { findMember, hasName, type Member, membersAt, type Name, nameOf } from "../json_scan.ts";
 import { type ClientMessage, isObject } from "../message.ts";
 import {
@@ -17,7 +17,6 @@ import {
   META_VERSION,
 } from "../revisions/stateless_era.ts";
 import { withoutMembers } from "../removal.ts";
-import { inOrder } from "./splice.ts";
 
 export interface Outgoing {
   readonly body: Uint8Array;

@@ -7,7 +7,7 @@
  * @module
  * @see MCP 2026-07-28, Base Protocol, "Results"; Utilities, "Caching"
  */
-import { type Edit, edited } from "../edit.ts";
+import { type Edit, edited, inOrder } from "../edit.ts";
 import {
   type DeepMember,
   deepMembersAt,
@@ -24,7 +24,7 @@ import type { Renamed } from "../view/uris.ts";
 import { within } from "../upstream_message.ts";
 import { headerFlawEdits } from "./param_headers.ts";
 import { withoutMembers } from "../removal.ts";
-import { inOrder, insertion, metaEdits } from "./splice.ts";
+import { insertion, metaEdits } from "./splice.ts";
 
 /** The request of the client that is being answered now. */
 export interface Asker {

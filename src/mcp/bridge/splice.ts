@@ -42,11 +42,6 @@ export function metaEdits(
   return { edits: [edit], text: "", isReplaced: false };
 }
 
-/** Ascending; what is inserted stands before what is taken away at the same place. */
-export function inOrder(edits: Edit[]): readonly Edit[] {
-  return edits.sort((a, b) => a.start - b.start || a.end - b.end);
-}
-
 const encoder = new TextEncoder();
 const OPEN_BRACE = 0x7b;
 const META: Name = { text: "_meta", bytes: encoder.encode("_meta") };

@@ -33,6 +33,8 @@ export interface Prepared {
   readonly key: string;
   readonly ids: CallIds;
   readonly body: Uint8Array;
+  /** See `SessionRequest`. */
+  readonly message?: ClientMessage;
   /** As the upstream server gets them. */
   readonly params?: JsonObject | undefined;
 }
@@ -200,8 +202,9 @@ export function createSessionCalls(
 /** Where the upstream session is the client's own, ids go upstream as they are. */
 function asItIs(message: ClientMessage): Prepared {
   const ids = { client: message.id, upstream: upstreamIdOf(message.id) };
-  const body = ids.upstream === ids.client ? message.bytes : withId(message, ids.upstream);
-  return { key: idKey(message.id), ids, body };
+  const key = idKey(message.id);
+  if (ids.upstream !== ids.client) return { key, ids, body: withId(message, ids.upstream) };
+  return { key, ids, body: message.bytes, message };
 }
 
 const encoder = new TextEncoder();

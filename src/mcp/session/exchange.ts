@@ -17,7 +17,7 @@ import { isUpstreamJson } from "../upstream_message.ts";
 import type { Proven } from "./inbound.ts";
 import { RETRY_MS, RETRY_MS_MIN } from "./reader.ts";
 import type { Session } from "./session.ts";
-import type { SessionReply, UpstreamSessions } from "./upstream_sessions.ts";
+import type { SessionReply, SessionRequest, UpstreamSessions } from "./upstream_sessions.ts";
 
 /** What came from the upstream server at once, as much of it as is stored at once. */
 export interface Arrival {
@@ -64,7 +64,7 @@ export interface ExchangeRequest {
 }
 
 export type ExchangeStart =
-  | { readonly body: Uint8Array }
+  | Pick<SessionRequest, "message"> & { readonly body: Uint8Array }
   | { readonly eventId: string; readonly epoch: number };
 
 export interface ExchangeDeps {
@@ -98,13 +98,13 @@ export function createExchange(
 
   function send(body: Uint8Array | undefined): Promise<SessionReply> {
     const { firstMs, silenceMs, idempotent, pausedAtMs, primed, clientHeaders } = request;
-    const totalMs = request.totalMs - (now() - startedMs);
     return sessions.send(session, server, {
       body,
+      message: "message" in start ? start.message : undefined,
       idempotent: idempotent || body === undefined,
       firstMs,
       silenceMs,
-      totalMs,
+      totalMs: request.totalMs - (now() - startedMs),
       pausedAtMs,
       primed,
       clientHeaders,

@@ -9,7 +9,7 @@ import { ProtocolError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
-import { type Edit, edited } from "../edit.ts";
+import { type Edit, edited, inOrder } from "../edit.ts";
 import { findMember, nameOf } from "../json_scan.ts";
 import { type ClientMessage, INVALID_PARAMS } from "../message.ts";
 import { withUnknownId } from "../relay.ts";
@@ -103,7 +103,7 @@ export function helloOf(message: ClientMessage): Hello {
     upstreamId,
     revision,
     params: decoder.decode(text),
-    body: edited(bytes, edits.sort((a, b) => a.start - b.start)),
+    body: edited(bytes, inOrder(edits)),
   };
 }
 
@@ -122,7 +122,7 @@ export function greeting({ answer, state }: Opened, hello: Hello): Uint8Array {
   if (version !== undefined && state!.revision > hello.revision) {
     edits.push({ start: version.start, end: version.end, value: json(hello.revision) });
   }
-  return edited(answer, edits.sort((a, b) => a.start - b.start));
+  return edited(answer, inOrder(edits));
 }
 
 function shifted(edits: readonly Edit[], by: number): readonly Edit[] {

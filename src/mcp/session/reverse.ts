@@ -11,7 +11,7 @@
  * @module
  * @see MCP 2025-11-25, Base Protocol, "Messages"
  */
-import { type Edit, edited } from "../edit.ts";
+import { type Edit, edited, inOrder } from "../edit.ts";
 import { findMember, type Member, nameOf } from "../json_scan.ts";
 import type { ClientMessage } from "../message.ts";
 import { type Found, isText, within } from "../upstream_message.ts";
@@ -100,7 +100,7 @@ export function toClient(
     name(within(bytes, found.params, REQUEST_ID));
   }
   if (edits.length === 0) return bytes;
-  return edited(bytes, edits.sort((a, b) => a.start - b.start));
+  return edited(bytes, inOrder(edits));
 }
 
 function named(bytes: Uint8Array, member: Member, prefix: string): Edit {

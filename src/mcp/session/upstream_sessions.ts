@@ -13,6 +13,7 @@ import type { UpstreamClient, UpstreamRequest } from "../../upstream/client.ts";
 import { type UpstreamReply, UpstreamStatusError } from "../../upstream/reply.ts";
 import type { Proven } from "./inbound.ts";
 import type { SessionRegistry } from "./registry.ts";
+import type { ClientMessage } from "../message.ts";
 import { isStateless } from "../revisions/revision.ts";
 import type { Session, UpstreamState } from "./session.ts";
 import type { StatelessServers } from "./stateless/servers.ts";
@@ -30,6 +31,8 @@ import {
 export interface SessionRequest extends Omit<UpstreamRequest, "headers"> {
   /** Event of the server's behind which a GET goes on. */
   readonly eventId?: string | undefined;
+  /** The body as a message, where it has been read before. */
+  readonly message?: ClientMessage | undefined;
 }
 
 export interface SessionReply extends UpstreamReply {

@@ -10,7 +10,7 @@
  */
 import type { Views } from "../../catalog/views.ts";
 import { ProtocolError } from "../../domain/errors.ts";
-import { type Edit, edited } from "../edit.ts";
+import { type Edit, edited, inOrder } from "../edit.ts";
 import type { ViewEndpoint } from "../endpoint.ts";
 import { findMember, nameOf } from "../json_scan.ts";
 import { bytesOf, type ClientMessage, type JsonObject, METHOD_NOT_FOUND } from "../message.ts";
@@ -134,7 +134,7 @@ function prepared(message: ClientMessage, { edit, name }: Route): Prepared {
     const { start, end } = findMember(bytes, members, ID)!;
     edits.push({ start, end, value: ids.upstream });
   }
-  const body = edits.length === 0 ? bytes : edited(bytes, edits.sort((a, b) => a.start - b.start));
+  const body = edits.length === 0 ? bytes : edited(bytes, inOrder(edits));
   // What has to be said again to a new session is kept as the server knows it.
   const isOfUri = method.startsWith("resources/");
   return { key: idKey(id), ids, body, params: isOfUri ? { ...params, uri: name } : params };

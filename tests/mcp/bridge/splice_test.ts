@@ -4,9 +4,9 @@
  * @module
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
-import { inOrder, insertion } from "../../../src/mcp/bridge/splice.ts";
+import { insertion } from "../../../src/mcp/bridge/splice.ts";
 import { withoutMembers } from "../../../src/mcp/removal.ts";
-import { edited } from "../../../src/mcp/edit.ts";
+import { edited, inOrder } from "../../../src/mcp/edit.ts";
 import { deepMembersAt, hasName, membersAt, nameOf } from "../../../src/mcp/json_scan.ts";
 import { bytesOf, textOf } from "../../support/bytes.ts";
 

@@ -8,8 +8,16 @@
  */
 import { GatewayError } from "../../../domain/errors.ts";
 import { flawOfHeaders } from "../../../catalog/header_annotations.ts";
-import { type Edit, edited, editedAround, onOneLine } from "../../edit.ts";
-import { hasName, type Member, membersAt, nameOf, type Span } from "../../json_scan.ts";
+import { type Edit, edited, editedAround, inOrder, onOneLine } from "../../edit.ts";
+import {
+  type DeepMember,
+  findMember,
+  hasName,
+  type Member,
+  membersAt,
+  nameOf,
+  type Span,
+} from "../../json_scan.ts";
 import { INVALID_PARAMS } from "../../message.ts";
 import { withUnknownId } from "../../relay.ts";
 import { withoutMembers, withoutParts } from "../../removal.ts";
@@ -20,7 +28,7 @@ import {
   equal,
   type Found,
   isText,
-  scanUpstream,
+  scanUpstreamDeep,
   sortMembers,
   within,
 } from "../../upstream_message.ts";
@@ -59,7 +67,7 @@ export interface Round {
  *   here, or a result that no client of a session could understand
  */
 export function heardOn(bytes: Uint8Array, round: Round): Heard {
-  const { members, hasLineBreaks } = scanUpstream(bytes);
+  const { members, hasLineBreaks } = scanUpstreamDeep(bytes);
   const found = sortMembers(bytes, members);
   const { ids } = round;
   if (found.method !== undefined) {
@@ -69,7 +77,7 @@ export function heardOn(bytes: Uint8Array, round: Round): Heard {
   if (found.id === undefined || !equal(bytes, found.id, ids.upstream)) {
     const refusal = round.status >= 400 ? withUnknownId(bytes, ids.client)?.message : undefined;
     if (refusal === undefined) throw broken("an answer to another request");
-    return refused(refusal, sortMembers(refusal, scanUpstream(refusal).members), round);
+    return refused(refusal, sortMembers(refusal, scanUpstreamDeep(refusal).members), round);
   }
   checkResponse(bytes, found);
   const heard = found.error === undefined
@@ -90,10 +98,13 @@ function notification(bytes: Uint8Array, found: Found, { upstream, token }: Roun
   return { kind: "notification", message };
 }
 
-function answered(bytes: Uint8Array, found: Found, { method, ids, isOwned }: Round): Heard {
+function answered(
+  bytes: Uint8Array,
+  found: Found<DeepMember>,
+  { method, ids, isOwned }: Round,
+): Heard {
   const result = found.result!;
-  const members = membersAt(bytes, result.start);
-  const type = members.find((member) => hasName(bytes, member, RESULT_TYPE));
+  const type = findMember(bytes, result.parts, RESULT_TYPE);
   if (type !== undefined && !isText(bytes, type, COMPLETE)) {
     if (isText(bytes, type, INPUT_REQUIRED)) {
       return { kind: "input required", bytes: bytes.slice(), result };
@@ -101,7 +112,7 @@ function answered(bytes: Uint8Array, found: Found, { method, ids, isOwned }: Rou
     if (isText(bytes, type, TASK)) throw taskAnswer();
     throw broken("a result of an unknown type");
   }
-  const edits = withoutMembers(members, (member) => isOfOtherEraOnly(bytes, member, method));
+  const edits = withoutMembers(result.parts, (member) => isOfOtherEraOnly(bytes, member, method));
   if (method === "tools/list") edits.push(...toolEdits(bytes, result));
   edits.push({ ...spanOf(found.id!), value: ids.client });
   const message = (isOwned ? editedAround : edited)(bytes, inOrder(edits));
@@ -134,9 +145,13 @@ function isFlawed(bytes: Uint8Array, { start, end }: Span): boolean {
   return text.includes("mcp-header") && flawOfHeaders(JSON.parse(text)) !== undefined;
 }
 
-function refused(bytes: Uint8Array, found: Found, { method, ids, status }: Round): Heard {
+function refused(
+  bytes: Uint8Array,
+  found: Found<DeepMember>,
+  { method, ids, status }: Round,
+): Heard {
   const error = found.error!;
-  const code = within(bytes, error, CODE)!;
+  const code = findMember(bytes, error.parts, CODE)!;
   const value = Number(textOf(bytes, code));
   if (value === HEADER_MISMATCH) return { kind: "mismatch" };
   const edits: Edit[] = [{ ...spanOf(found.id!), value: ids.client }];
@@ -196,10 +211,6 @@ function taskAnswer(): GatewayError {
 
 function spanOf({ start, end }: Member): Omit<Edit, "value"> {
   return { start, end };
-}
-
-function inOrder(edits: Edit[]): readonly Edit[] {
-  return edits.sort((a, b) => a.start - b.start);
 }
 
 const NOTHING: Heard = { kind: "nothing" };

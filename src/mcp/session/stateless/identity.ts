@@ -26,6 +26,8 @@ const URL_REVISION: Revision = "2025-11-25";
 export interface Identity {
   /** Members of `_meta`, JSON text without the braces. @param logLevel `undefined` wants no log */
   readonly envelope: (logLevel: string | undefined) => Uint8Array;
+  /** The whole of `_meta`, for parameters that have none, with a comma behind it. */
+  readonly meta: (logLevel: string | undefined) => Uint8Array;
   readonly capabilities: JsonObject;
 }
 
@@ -55,19 +57,27 @@ export function identityOf(params: JsonObject, revision: Revision): Identity {
     [META_CAPABILITIES]: capabilities,
     ...isInfo && { [META_CLIENT_INFO]: info },
   };
-  const known = new Map<string | undefined, Uint8Array>();
+  const textOf = (logLevel: string | undefined) => {
+    const level = logLevel === undefined ? {} : { [META_LOG_LEVEL]: logLevel };
+    return JSON.stringify({ ...members, ...level });
+  };
   return {
     capabilities,
-    envelope(logLevel) {
-      let bytes = known.get(logLevel);
-      if (bytes === undefined) {
-        const level = logLevel === undefined ? {} : { [META_LOG_LEVEL]: logLevel };
-        const text = JSON.stringify({ ...members, ...level });
-        // There are no more of them than levels.
-        known.set(logLevel, bytes = new TextEncoder().encode(text.slice(1, -1)));
-      }
-      return bytes;
-    },
+    envelope: byLevel((logLevel) => textOf(logLevel).slice(1, -1)),
+    meta: byLevel((logLevel) => `"_meta":${textOf(logLevel)},`),
+  };
+}
+
+/** Made once for each level. */
+function byLevel(textOf: (logLevel: string | undefined) => string) {
+  const known = new Map<string | undefined, Uint8Array>();
+  return (logLevel: string | undefined): Uint8Array => {
+    let bytes = known.get(logLevel);
+    if (bytes === undefined) {
+      bytes = new TextEncoder().encode(textOf(logLevel));
+      known.set(logLevel, bytes);
+    }
+    return bytes;
   };
 }
 

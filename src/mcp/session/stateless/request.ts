@@ -8,8 +8,10 @@
  */
 import { ProtocolError } from "../../../domain/errors.ts";
 import { LIMITS } from "../../../domain/limits.ts";
+import { type Edit, edited, inOrder } from "../../edit.ts";
 import { hasName, type Member, membersAt, type Name, nameOf } from "../../json_scan.ts";
-import { INVALID_PARAMS } from "../../message.ts";
+import { type ClientMessage, INVALID_PARAMS, isObject, type JsonObject } from "../../message.ts";
+import { withoutMembers } from "../../removal.ts";
 import {
   encodeHeaderValue,
   META_CAPABILITIES,
@@ -27,12 +29,22 @@ export interface Sent {
   readonly found: Found;
   /** Empty for an answer. */
   readonly method: string;
+  readonly params: JsonObject | undefined;
 }
 
-/** @param bytes one message, proven to be one */
-export function sentOf(bytes: Uint8Array): Sent {
-  const found = sortMembers(bytes, membersAt(bytes, bytes.indexOf(OPEN)));
-  return { bytes, found, method: found.method === undefined ? "" : stringAt(bytes, found.method) };
+/**
+ * @param bytes one message, proven to be one
+ * @param message the same, where it has been read before
+ */
+export function sentOf(bytes: Uint8Array, message?: ClientMessage): Sent {
+  const members = message?.members ?? membersAt(bytes, bytes.indexOf(OPEN));
+  const found = sortMembers(bytes, members);
+  if (message !== undefined) {
+    return { bytes, found, method: message.method, params: message.params };
+  }
+  const method = found.method === undefined ? "" : stringAt(bytes, found.method);
+  const params: unknown = found.params && JSON.parse(textOf(bytes, found.params));
+  return { bytes, found, method, params: isObject(params) ? params : undefined };
 }
 
 /** What a request needs to recognise what belongs to it. */
@@ -66,37 +78,67 @@ export function roundRequest(
   retry: Retry | undefined,
 ): RoundRequest {
   const { bytes, found } = sent;
-  const params = found.params === undefined ? [] : membersAt(bytes, found.params.start);
-  const meta = params.find((member) => hasName(bytes, member, META));
-  const metas = meta === undefined ? [] : membersAt(bytes, meta.start);
-  const token = metas.find((member) => hasName(bytes, member, PROGRESS_TOKEN));
   const upstream = encoder.encode(`"${id}"`);
-  const body = joined([
-    HEAD,
-    upstream,
-    METHOD,
-    bytes.subarray(found.method!.start, found.method!.end),
-    PARAMS,
-    identity.envelope(logLevel),
-    ...(token === undefined ? [] : [TOKEN, upstream]),
-    ...kept(bytes, metas, ENVELOPE),
-    META_END,
-    ...kept(bytes, params, OWN_PARAMS),
-    ...(retry?.inputResponses === undefined ? [] : [INPUT_RESPONSES, retry.inputResponses]),
-    ...(retry?.requestState === undefined ? [] : [REQUEST_STATE, retry.requestState]),
-    END,
-  ]);
+  const edits: Edit[] = [{ ...spanOf(found.id!), value: upstream }];
+  const isPlain = retry === undefined && found.params !== undefined && isWithoutOwn(sent.params);
+  const metas = isPlain ? [] : metasOf(sent);
+  const token = metas.find((member) => hasName(bytes, member, PROGRESS_TOKEN));
+  if (isPlain) edits.push(insertedAt(found.params!.start + 1, identity.meta(logLevel)));
+  else {
+    const meta = [
+      META_START,
+      identity.envelope(logLevel),
+      ...(token === undefined ? [] : [TOKEN, upstream]),
+      ...kept(bytes, metas),
+      META_END,
+      ...(retry?.inputResponses === undefined ? [] : [INPUT_RESPONSES, retry.inputResponses]),
+      ...(retry?.requestState === undefined ? [] : [REQUEST_STATE, retry.requestState]),
+    ];
+    edits.push(...paramsEdits(sent, meta));
+  }
   const client = sliceOf(bytes, found.id!);
-  return { body, ids: { upstream, client, token: token && sliceOf(bytes, token) } };
+  const ids = { upstream, client, token: token && sliceOf(bytes, token) };
+  return { body: edited(bytes, inOrder(edits)), ids };
 }
 
-/** Members that are passed on, each behind a comma. */
-function kept(
-  bytes: Uint8Array,
-  members: readonly Member[],
-  not: readonly Name[],
-): Uint8Array[] {
-  return members.filter((member) => !not.some((name) => hasName(bytes, member, name)))
+/** Whether there are parameters, and all of them go upstream as they are. */
+function isWithoutOwn(params: JsonObject | undefined): boolean {
+  if (params === undefined || OWN_PARAMS.some(({ text }) => params[text] !== undefined)) {
+    return false;
+  }
+  for (const _ in params) return true;
+  return false;
+}
+
+function metasOf({ bytes, found }: Sent): readonly Member[] {
+  const meta = found.params && within(bytes, found.params, META);
+  return meta === undefined ? [] : membersAt(bytes, meta.start);
+}
+
+/** @param own what the parameters begin with, in place of what the gateway alone says in them */
+function paramsEdits({ bytes, found }: Sent, own: readonly Uint8Array[]): readonly Edit[] {
+  if (found.params === undefined) {
+    const params = joined([PARAMS_START, ...own, PARAMS_END]);
+    return [insertedAt(bytes.indexOf(OPEN) + 1, params)];
+  }
+  const { start } = found.params;
+  const members = membersAt(bytes, start);
+  const isOwn = (member: Member) => OWN_PARAMS.some((name) => hasName(bytes, member, name));
+  const value = joined(members.every(isOwn) ? own : [...own, COMMA]);
+  return [insertedAt(start + 1, value), ...withoutMembers(members, isOwn)];
+}
+
+function insertedAt(at: number, value: Uint8Array): Edit {
+  return { start: at, end: at, value };
+}
+
+function spanOf({ start, end }: Member): Omit<Edit, "value"> {
+  return { start, end };
+}
+
+/** Members of `_meta` that are passed on, each behind a comma. */
+function kept(bytes: Uint8Array, metas: readonly Member[]): Uint8Array[] {
+  return metas.filter((member) => !ENVELOPE.some((name) => hasName(bytes, member, name)))
     .flatMap(({ nameStart, end }) => [COMMA, bytes.subarray(nameStart, end)]);
 }
 
@@ -105,14 +147,14 @@ function kept(
  * @throws {ProtocolError} -32602 when they would be too long
  */
 export function mirrorLines(
-  { bytes, found, method }: Sent,
-  params: readonly (readonly [name: string, value: string])[],
+  { method, params }: Sent,
+  paramHeaders: readonly (readonly [name: string, value: string])[],
 ): string {
   const member = nameMemberOf(method);
-  const name = member === undefined ? undefined : textAt(bytes, found.params, [nameOf(member)]);
+  const name = member === undefined ? undefined : params?.[member];
   let lines = `MCP-Protocol-Version: ${REVISION}\r\nMcp-Method: ${encodeHeaderValue(method)}\r\n`;
   if (typeof name === "string") lines += `Mcp-Name: ${encodeHeaderValue(name)}\r\n`;
-  for (const [header, value] of params) lines += `${header}: ${encodeHeaderValue(value)}\r\n`;
+  for (const [header, value] of paramHeaders) lines += `${header}: ${encodeHeaderValue(value)}\r\n`;
   if (lines.length <= LIMITS.mirrorLinesBytes) return lines;
   const text = "The upstream server wants it in headers, for which it is too long";
   throw new ProtocolError(INVALID_PARAMS, 200, text);
@@ -169,14 +211,13 @@ const decoder = new TextDecoder();
 const OPEN = 0x7b;
 const QUOTE = 0x22;
 const COMMA = encoder.encode(",");
-const HEAD = encoder.encode('{"jsonrpc":"2.0","id":');
-const METHOD = encoder.encode(',"method":');
-const PARAMS = encoder.encode(',"params":{"_meta":{');
+const PARAMS_START = encoder.encode('"params":{');
+const PARAMS_END = encoder.encode("},");
+const META_START = encoder.encode('"_meta":{');
 const TOKEN = encoder.encode(',"progressToken":');
 const META_END = encoder.encode("}");
 const INPUT_RESPONSES = encoder.encode(',"inputResponses":');
 const REQUEST_STATE = encoder.encode(',"requestState":');
-const END = encoder.encode("}}");
 const META = nameOf("_meta");
 const PROGRESS_TOKEN = nameOf("progressToken");
 /** What the gateway says in `_meta`, whatever the client does. */

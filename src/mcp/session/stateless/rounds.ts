@@ -18,10 +18,10 @@ import type { UpstreamReply } from "../../../upstream/reply.ts";
 import { broken } from "../../upstream_message.ts";
 import type { Proven } from "../inbound.ts";
 import type { Session } from "../session.ts";
-import { heardOn, inputOf, type Round } from "./answer.ts";
+import { type Heard, heardOn, inputOf, type Round } from "./answer.ts";
 import type { Identity } from "./identity.ts";
 import { type Answers, ask } from "./questions.ts";
-import { NO_SESSION } from "./replies.ts";
+import { NO_SESSION, said } from "./replies.ts";
 import { mirrorLines, type Retry, roundRequest, type Sent } from "./request.ts";
 
 export interface RoundsDeps {
@@ -57,15 +57,66 @@ export interface RoundsCall {
 const AGAIN_MS = 100;
 const AGAIN_MS_MAX = 5_000;
 
+/** A request that was sent. */
+interface Posted {
+  readonly reply: UpstreamReply;
+  readonly round: Round;
+}
+
+type HeardOrFailed = Heard | { readonly kind: "failure"; readonly reason: unknown };
+
 /** @throws as `UpstreamClient.send` */
-export async function createRounds(deps: RoundsDeps, call: RoundsCall): Promise<ProvenReply> {
-  const { request, session, sent } = call;
-  const { signal } = request.abort;
+export async function sendInRounds(deps: RoundsDeps, call: RoundsCall): Promise<ProvenReply> {
   const startedMs = deps.now();
+  const first = await post(deps, call, startedMs, undefined);
+  // One message is almost always the answer.
+  const whole = first.reply.isStream === false ? first.reply.take() : undefined;
+  const heard = whole && hear(whole, first.round);
+  if (heard?.kind !== "answer") return createRounds(deps, call, startedMs, first, heard);
+  first.reply.close();
+  if (heard.isOfOtherEra) call.otherEra();
+  return { ...said(heard.message), isStream: true, proven: () => heard };
+}
+
+async function post(
+  deps: RoundsDeps,
+  call: RoundsCall,
+  startedMs: number,
+  retry: Retry | undefined,
+): Promise<Posted> {
+  const { request, sent } = call;
+  const totalMs = request.totalMs - (deps.now() - startedMs);
+  if (totalMs <= 0) throw tooLong(request.totalMs);
+  const { body, ids } = roundRequest(sent, deps.newId(), call.identity, call.logLevel, retry);
+  const headers = mirrorLines(sent, call.paramHeaders());
+  const caller = callerOf(call.session.base);
+  const posted = { ...request, body, headers, caller, primed: undefined, totalMs };
+  const reply = await deps.client.send(call.server, posted);
+  const { status, isOwned } = reply;
+  return { reply, round: { method: sent.method, ids, status, isOwned } };
+}
+
+function hear(bytes: Uint8Array, round: Round): HeardOrFailed {
+  try {
+    return heardOn(bytes, round);
+  } catch (reason) {
+    return { kind: "failure", reason };
+  }
+}
+
+/** @param heard what was taken from the first reply */
+function createRounds(
+  deps: RoundsDeps,
+  call: RoundsCall,
+  startedMs: number,
+  first: Posted,
+  heard: HeardOrFailed | undefined,
+): ProvenReply {
+  const { session, sent } = call;
+  const { signal } = call.request.abort;
   const ready: Uint8Array[] = [];
-  let reply!: UpstreamReply;
-  let isOpen = false;
-  let round!: Round;
+  let { reply, round } = first;
+  let isOpen = true;
   let rounds = 0;
   let retry: Retry | undefined;
   let hasRefreshed = false;
@@ -75,17 +126,11 @@ export async function createRounds(deps: RoundsDeps, call: RoundsCall): Promise<
   let isOver = false;
   let proven: Proven | undefined;
   let forget = () => {};
+  if (heard !== undefined) admit(heard);
 
-  async function post(): Promise<void> {
-    const totalMs = request.totalMs - (deps.now() - startedMs);
-    if (totalMs <= 0) throw tooLong(request.totalMs);
-    const { body, ids } = roundRequest(sent, deps.newId(), call.identity, call.logLevel, retry);
-    const headers = mirrorLines(sent, call.paramHeaders());
-    const caller = callerOf(session.base);
-    const posted = { ...request, body, headers, caller, primed: undefined, totalMs };
-    reply = await deps.client.send(call.server, posted);
+  async function postAgain(): Promise<void> {
+    ({ reply, round } = await post(deps, call, startedMs, retry));
     isOpen = true;
-    round = { method: sent.method, ids, status: reply.status, isOwned: reply.isOwned };
   }
 
   function close(): void {
@@ -93,20 +138,20 @@ export async function createRounds(deps: RoundsDeps, call: RoundsCall): Promise<
     isOpen = false;
   }
 
-  function admit(bytes: Uint8Array): void {
+  function admit(heard: HeardOrFailed): void {
+    if (heard.kind === "nothing") return;
+    if (heard.kind === "failure") return void (failure = heard);
+    if (heard.kind === "notification") return void ready.push(heard.message);
+    close();
+    if (heard.kind === "answer") {
+      ready.push(heard.message);
+      proven = heard;
+      isOver = true;
+      if (heard.isOfOtherEra) call.otherEra();
+      return;
+    }
     try {
-      const heard = heardOn(bytes, round);
-      if (heard.kind === "nothing") return;
-      if (heard.kind === "notification") return void ready.push(heard.message);
-      close();
-      if (heard.kind === "answer") {
-        ready.push(heard.message);
-        proven = heard;
-        isOver = true;
-        if (heard.isOfOtherEra) call.otherEra();
-      } else {
-        goOn = heard.kind === "mismatch" ? agree() : asking(inputOf(heard.bytes, heard.result));
-      }
+      goOn = heard.kind === "mismatch" ? agree() : asking(inputOf(heard.bytes, heard.result));
     } catch (reason) {
       failure = { reason };
     }
@@ -118,7 +163,7 @@ export async function createRounds(deps: RoundsDeps, call: RoundsCall): Promise<
     hasRefreshed = true;
     return async () => {
       await call.refreshHeaders();
-      await post();
+      await postAgain();
     };
   }
 
@@ -131,7 +176,7 @@ export async function createRounds(deps: RoundsDeps, call: RoundsCall): Promise<
       if (wanted.length === 0) await pause(deps.timers, rounds, signal);
       const inputResponses = await unless(signal, asked.answered);
       retry = { inputResponses: wanted.length === 0 ? undefined : inputResponses, requestState };
-      await post();
+      await postAgain();
     };
   }
 
@@ -139,7 +184,7 @@ export async function createRounds(deps: RoundsDeps, call: RoundsCall): Promise<
     while (ready.length === 0 && !isOver && goOn === undefined && failure === undefined) {
       const bytes = reply.take();
       if (bytes === undefined) return undefined;
-      admit(bytes);
+      admit(hear(bytes, round));
     }
     return ready.shift();
   }
@@ -158,11 +203,10 @@ export async function createRounds(deps: RoundsDeps, call: RoundsCall): Promise<
       }
       const bytes = await reply.next();
       if (bytes === undefined) return undefined;
-      admit(bytes);
+      admit(hear(bytes, round));
     }
   }
 
-  await post();
   return {
     ...NO_SESSION,
     // Clients of sessions take a 404 for the end of theirs.

@@ -26,7 +26,7 @@ import { createOpenings, resultOf } from "./opening.ts";
 import { createAnswers } from "./questions.ts";
 import { accepted, said } from "./replies.ts";
 import { mirrorLines, roundRequest, type Sent, sentOf, sliceOf, textAt } from "./request.ts";
-import { createRounds } from "./rounds.ts";
+import { sendInRounds } from "./rounds.ts";
 import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";
 import { createToolHeaders, type KnownTool } from "./tool_headers.ts";
 
@@ -116,7 +116,7 @@ export function createStatelessServers(
   ): Promise<UpstreamReply> {
     const identity = identityOf(session.base);
     try {
-      return await createRounds({ ...deps, answers, newId }, {
+      return await sendInRounds({ ...deps, answers, newId }, {
         session,
         server,
         sent,
@@ -159,7 +159,7 @@ export function createStatelessServers(
       if (request.body === undefined) {
         return await subscriptions.open(session, server, state, request);
       }
-      const sent = sentOf(request.body);
+      const sent = sentOf(request.body, request.message);
       const isRequest = sent.method !== "" && sent.found.id !== undefined;
       if (!isRequest || request.isOneWay) return oneWay(session, server, sent);
       return isLocal(sent.method)

@@ -10,7 +10,7 @@ import { LIMITS } from "../../../domain/limits.ts";
 import type { UpstreamServer } from "../../../domain/server.ts";
 import { nameOf } from "../../json_scan.ts";
 import { isObject, type JsonObject } from "../../message.ts";
-import { memberAt, type Sent, textAt, textOf } from "./request.ts";
+import { memberAt, type Sent, textOf } from "./request.ts";
 
 /** A tool's definition as the catalog has it, the same object while nothing about it changes. */
 export interface KnownTool {
@@ -75,8 +75,9 @@ export function createToolHeaders(
   };
 }
 
-function toolIn({ bytes, found, method }: Sent): string | undefined {
-  return method === "tools/call" ? textAt(bytes, found.params, [NAME]) : undefined;
+function toolIn({ method, params }: Sent): string | undefined {
+  const name = method === "tools/call" ? params?.name : undefined;
+  return typeof name === "string" ? name : undefined;
 }
 
 async function find(
@@ -104,5 +105,4 @@ function valueAt({ bytes, found }: Sent, path: readonly string[]): string | unde
   return /^(?:true|false|-?\d[\d.eE+-]*)$/.test(text) ? text : undefined;
 }
 
-const NAME = nameOf("name");
 const ARGUMENTS = nameOf("arguments");
