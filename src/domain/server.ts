@@ -127,9 +127,16 @@ export const NO_OVERRIDES: Overrides = Object.freeze({ tools: {}, prompts: {}, r
 
 /** Where a server is: what is kept at one place means nothing at another. */
 export function placeOf(server: UpstreamServer): string {
-  const place = server.transport === "stdio" ? server.command : server.url.href;
-  return `${server.id} ${place}`;
+  let place = places.get(server);
+  if (place === undefined) {
+    place = `${server.id} ${server.transport === "stdio" ? server.command : server.url.href}`;
+    places.set(server, place);
+  }
+  return place;
 }
+
+/** Asked for with every message, and a URL makes its text anew each time. */
+const places = new WeakMap<UpstreamServer, string>();
 
 /** The slug of a name: `My Server!` → `my-server`. Empty when nothing usable is left. */
 export function slugOf(name: string): string {

@@ -9,6 +9,7 @@ import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import {
   type DeepMember,
+  deepMembersAt,
   findMember,
   hasName,
   type JsonBounds,
@@ -48,6 +49,21 @@ export function sortMembers<M extends Member>(bytes: Uint8Array, members: readon
     throw broken("something that is not JSON-RPC 2.0");
   }
   return found;
+}
+
+/** A response, and where its parts stand. */
+export interface Answer {
+  readonly bytes: Uint8Array;
+  readonly id: Member;
+  /** One of the two is there. */
+  readonly result: DeepMember | undefined;
+  readonly error: DeepMember | undefined;
+}
+
+/** @param bytes a response that was checked */
+export function answerOf(bytes: Uint8Array): Answer {
+  const { id, result, error } = sortMembers(bytes, deepMembersAt(bytes, bytes.indexOf(0x7b)));
+  return { bytes, id: id!, result, error };
 }
 
 /**

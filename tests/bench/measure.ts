@@ -57,10 +57,10 @@ export const STEAL_CORES_MAX = 0.02;
 
 /** The full run, a little under nine minutes; and the look at everything that CI takes. */
 export const FULL_PLAN: Plan = {
-  rounds: 3,
-  windowMs: 2_500,
-  firstWarmupMs: 1_000,
-  warmupMs: 400,
+  rounds: 5,
+  windowMs: 1_500,
+  firstWarmupMs: 3_000,
+  warmupMs: 300,
   repeatsMax: 2,
   repeatBudgetMs: 60_000,
   holding: {

@@ -22,8 +22,8 @@ export interface Asking {
   readonly show: () => readonly Ask[];
   /** The client's answers to what was shown; what it leaves out is asked again. */
   readonly answered: (message: ClientMessage) => void;
-  /** What the client would have had to declare for questions that were refused. */
-  readonly refused: () => JsonObject;
+  /** What the client would have had to declare for questions that were refused; if any were. */
+  readonly refused: () => JsonObject | undefined;
 }
 
 export interface AskingDeps {
@@ -45,7 +45,7 @@ export function createAsking({ timers, settle, ready }: AskingDeps): Asking {
   let count = 0;
   let bytes = 0;
   let isTogether = false;
-  let refused: JsonObject = {};
+  let refused: JsonObject | undefined;
 
   function put(ask: Ask): void {
     bytes += ask.request.length;
@@ -62,7 +62,7 @@ export function createAsking({ timers, settle, ready }: AskingDeps): Asking {
     // Of the session, not of the client: it only asks whether there is one.
     if (ask.method === "ping") return settle(ask, "result", "{}");
     const missing = ask.required && missingOf(ask.required, declared);
-    if (missing !== undefined) refused = joined(refused, missing);
+    if (missing !== undefined) refused = joined(refused ?? {}, missing);
     const isAskable = ask.required !== undefined && missing === undefined;
     if (isAskable && bytes + ask.request.length <= LIMITS.askedBytes) put(ask);
     else settle(ask, "error", REFUSAL);

@@ -40,7 +40,7 @@ export interface Bridge {
   /**
    * What becomes of a request to a server of the session era is its reply.
    * @throws {ProtocolError} for what is refused before the server is asked
-   * @throws {GatewayError} `rate_limited`, the same
+   * @throws {GatewayError} `rate_limited`, the same; either may be thrown at once
    */
   readonly request: (call: UpstreamCall) => Promise<Reply>;
   /** Ends the calls that wait for their clients, and all sessions. */
@@ -150,8 +150,7 @@ export function createBridge(deps: BridgeDeps, options: BridgeOptions): Bridge {
   }
 
   return {
-    // What is thrown at once is a rejection too.
-    request: async (call) => await request(call),
+    request,
     async close() {
       clearInterval(sweeping);
       calls.close();

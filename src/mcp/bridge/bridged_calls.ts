@@ -54,10 +54,14 @@ export function createBridgedCalls(
   const parking = createParking<Running>(deps, options);
   const start = createRunningCalls({ ...deps, parking }, options);
 
-  async function request(call: UpstreamCall): Promise<Reply> {
+  function request(call: UpstreamCall): Promise<Reply> {
     const { method, params } = call.message;
     const isRetry = params?.requestState !== undefined || params?.inputResponses !== undefined;
-    if (!isRetry || !ASKING.has(method)) return await begin(call);
+    return isRetry && ASKING.has(method) ? goOn(call) : begin(call);
+  }
+
+  async function goOn(call: UpstreamCall): Promise<Reply> {
+    const { params = {} } = call.message;
     if (!areAnswers(params.inputResponses)) {
       throw new ProtocolError(INVALID_PARAMS, 400, "params.inputResponses must hold objects");
     }
@@ -78,8 +82,9 @@ export function createBridgedCalls(
   async function begin(call: UpstreamCall): Promise<Reply> {
     let shared: OpenShared;
     try {
-      shared = await sessions.of(call);
-      await sessions.logAtLeast(shared, logLevelOf(call));
+      shared = sessions.known(call) ?? await sessions.of(call);
+      const level = logLevelOf(call);
+      if (level !== undefined) await sessions.logAtLeast(shared, level);
       call.abort.signal.throwIfAborted();
     } catch (error) {
       if (isRefusal(error)) throw error;
@@ -98,16 +103,11 @@ export function createBridgedCalls(
     let reply: Promise<Reply> | undefined;
     const converse = () => reply ??= running.talk().reply(round);
     signal.addEventListener("abort", converse);
-    const answer = await running.answer();
+    const about = { serverInfo: shared.serverInfoText, again: parking.again };
+    const final = await running.answer((answer) => finalFor(answer, round, about));
     signal.removeEventListener("abort", converse);
-    if (answer === undefined) return await converse();
-    const { message, status } = finalFor(answer, round, {
-      serverInfo: shared.serverInfoText,
-      refused: undefined,
-      failure: undefined,
-      again: parking.again,
-    });
-    return { kind: "message", status, body: message };
+    if (final === undefined) return await converse();
+    return { kind: "message", status: final.status, body: final.message };
   }
 
   return { request, parked: parking.size, close: parking.close };

@@ -15,6 +15,7 @@ import type { Reply } from "../dispatch.ts";
 import type { JsonObject } from "../message.ts";
 import type { Outlet, Said } from "../session/outlet.ts";
 import type { UpstreamCall } from "../stateless_calls.ts";
+import { answerOf } from "../upstream_message.ts";
 import { inputRequired } from "./ask.ts";
 import { type Asking, type AskingDeps, createAsking } from "./asking.ts";
 import { finalFor } from "./final.ts";
@@ -124,8 +125,9 @@ export function createConversation(deps: ConversationDeps): Conversation {
     const { call } = of;
     const serverInfo = deps.serverInfo();
     if (isOver) {
-      const refused = asking?.refused();
-      return finalFor(answer, of, { serverInfo, failure, refused, again: deps.again });
+      const { again } = deps;
+      const about = { serverInfo, failure, refused: asking?.refused(), again };
+      return finalFor(answer && answerOf(answer), of, about);
     }
     if (asking?.isReady() !== true || call.abort.signal.aborted) return undefined;
     const asks = asking.show();

@@ -8,10 +8,11 @@ import { ClientLeft } from "../failure.ts";
 import { type JsonObject, METHOD_NOT_FOUND } from "../message.ts";
 import { errorResponse, failureResponse } from "../rpc_error.ts";
 import type { UpstreamCall } from "../stateless_calls.ts";
+import type { Answer } from "../upstream_message.ts";
 import { inputRequired, urlAsks } from "./ask.ts";
 import { missingOf } from "./capabilities.ts";
 import type { Round } from "./conversation.ts";
-import { answerOf, errorFor, failureOf, isOfGateway, resultFor } from "./results.ts";
+import { errorFor, failureOf, isOfGateway, resultFor } from "./results.ts";
 
 /** @see MCP 2026-07-28, Base Protocol, "Error Codes" */
 const MISSING_CAPABILITY = -32021;
@@ -27,32 +28,32 @@ export interface Final {
 /** What decides about the last word. */
 export interface FinalContext {
   readonly serverInfo: string | undefined;
-  /** See `Asking`; `undefined` when nothing was asked. */
-  readonly refused: JsonObject | undefined;
+  /** See `Asking`. */
+  readonly refused?: JsonObject | undefined;
   /** Why there is no answer. */
-  readonly failure: unknown;
+  readonly failure?: unknown;
   /** The `requestState` with which the server is asked again. */
   readonly again: (call: UpstreamCall) => string;
 }
 
-/** @param bytes the server's, or that of a failure; `undefined` when there is none */
+/** @param answer the server's, or that of a failure; `undefined` when there is none */
 export function finalFor(
-  bytes: Uint8Array | undefined,
+  answer: Answer | undefined,
   round: Round,
   context: FinalContext,
 ): Final {
   const { call } = round;
-  const { refused = {} } = context;
+  const { refused } = context;
   const { id, method } = call.message;
-  if (bytes === undefined) {
+  if (answer === undefined) {
     const error = context.failure ?? new ClientLeft();
     const more = { resultType: "complete" } as const;
     return { message: failureResponse(id, method, error, call.correlationId, more), status: 200 };
   }
-  const answer = answerOf(bytes);
   const failed = failureOf(answer);
-  const wasRefused = failed !== undefined && Object.keys(refused).length > 0;
-  if (wasRefused && !isOfGateway(answer)) return missing(call, refused);
+  if (failed !== undefined && refused !== undefined && !isOfGateway(answer)) {
+    return missing(call, refused);
+  }
   if (failed !== "error") {
     return { message: resultFor(answer, round, context.serverInfo), status: 200 };
   }

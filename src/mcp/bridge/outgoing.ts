@@ -35,24 +35,24 @@ export function outgoing(message: ClientMessage, upstreamId: number, route?: Edi
   if (route !== undefined) edits.push(route);
   const inParams = membersAt(bytes, findMember(bytes, members, PARAMS)!.start);
   if (params?.inputResponses !== undefined || params?.requestState !== undefined) {
-    edits.push(...without(bytes, inParams, ROUND));
+    edits.push(...withoutMembers(inParams, (member) => isOneOf(bytes, member, ROUND)));
   }
   const meta = findMember(bytes, inParams, META);
   if (meta !== undefined) {
     const inMeta = membersAt(bytes, meta.start);
-    edits.push(...without(bytes, inMeta, ENVELOPE));
+    const isOfEnvelope = (member: Member) => isOneOf(bytes, member, ENVELOPE);
+    // Most clients have nothing else in it.
+    if (inMeta.every(isOfEnvelope)) edits.push({ start: meta.start, end: meta.end, value: EMPTY });
+    else edits.push(...withoutMembers(inMeta, isOfEnvelope));
     const token = findMember(bytes, inMeta, PROGRESS_TOKEN);
     if (token !== undefined) edits.push(at(token, id));
   }
   return { body: edited(bytes, inOrder(edits)), id };
 }
 
-function without(
-  bytes: Uint8Array,
-  members: readonly Member[],
-  names: readonly Name[],
-): readonly Edit[] {
-  return withoutMembers(members, (member) => names.some((name) => hasName(bytes, member, name)));
+function isOneOf(bytes: Uint8Array, member: Member, names: readonly Name[]): boolean {
+  for (const name of names) if (hasName(bytes, member, name)) return true;
+  return false;
 }
 
 function at({ start, end }: Member, value: Uint8Array): Edit {
@@ -70,6 +70,7 @@ export function progressTokenOf({ bytes, members, params }: ClientMessage): Uint
 }
 
 const encoder = new TextEncoder();
+const EMPTY = encoder.encode("{}");
 const ID = nameOf("id");
 const PARAMS = nameOf("params");
 const META = nameOf("_meta");

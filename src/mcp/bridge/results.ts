@@ -8,20 +8,12 @@
  * @see MCP 2026-07-28, Base Protocol, "Results"; Utilities, "Caching"
  */
 import { type Edit, edited, inOrder } from "../edit.ts";
-import {
-  type DeepMember,
-  deepMembersAt,
-  findMember,
-  hasName,
-  type Member,
-  membersAt,
-  nameOf,
-} from "../json_scan.ts";
+import { findMember, hasName, type Member, membersAt, nameOf } from "../json_scan.ts";
 import { INVALID_PARAMS } from "../message.ts";
 import { META_SERVER_INFO, META_SUBSCRIPTION_ID } from "../revisions/stateless_era.ts";
 import { withRenamedUris } from "../view/uris.ts";
 import type { Renamed } from "../view/uris.ts";
-import { within } from "../upstream_message.ts";
+import { type Answer, within } from "../upstream_message.ts";
 import { headerFlawEdits } from "./param_headers.ts";
 import { withoutMembers } from "../removal.ts";
 import { insertion, metaEdits } from "./splice.ts";
@@ -90,26 +82,6 @@ function isWanted(
   const level = params && within(bytes, params, LEVEL);
   if (wanted === undefined || level === undefined) return false;
   return LOG_LEVELS.indexOf(textOf(bytes, level)) >= LOG_LEVELS.indexOf(wanted);
-}
-
-/** A response, and where its parts stand. */
-export interface Answer {
-  readonly bytes: Uint8Array;
-  readonly id: Member;
-  /** One of the two is there. */
-  readonly result: DeepMember | undefined;
-  readonly error: DeepMember | undefined;
-}
-
-/** @param bytes a response that was checked */
-export function answerOf(bytes: Uint8Array): Answer {
-  const members = deepMembersAt(bytes, bytes.indexOf(OPEN_BRACE));
-  return {
-    bytes,
-    id: findMember(bytes, members, ID)!,
-    result: findMember(bytes, members, RESULT),
-    error: findMember(bytes, members, ERROR),
-  };
 }
 
 /**
@@ -205,11 +177,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const OPEN_BRACE = 0x7b;
 const LETTER_T = 0x74;
-const ID = nameOf("id");
 const METHOD = nameOf("method");
 const PARAMS = nameOf("params");
-const RESULT = nameOf("result");
-const ERROR = nameOf("error");
 const CODE = nameOf("code");
 const META = nameOf("_meta");
 const SERVER_INFO = nameOf(META_SERVER_INFO);

@@ -15,7 +15,7 @@ import {
 } from "../revisions/stateless_era.ts";
 import { ownId } from "../session/reverse.ts";
 import type { Session } from "../session/session.ts";
-import type { Shared, SharedSessions } from "../session/shared_sessions.ts";
+import type { Shared, SharedClient, SharedSessions } from "../session/shared_sessions.ts";
 import type { Opened } from "../session/upstream_handshake.ts";
 import type { UpstreamSessions } from "../session/upstream_sessions.ts";
 import type { UpstreamCall } from "../stateless_calls.ts";
@@ -32,6 +32,8 @@ export interface OpenShared extends Shared {
 }
 
 export interface BridgeSessions {
+  /** The same as `of` where it is open already, without waiting; `undefined` where it is not. */
+  readonly known: (call: UpstreamCall) => OpenShared | undefined;
   /**
    * The session of this request.
    * @throws {GatewayError} when there is none to be had; nothing was carried out then
@@ -39,7 +41,7 @@ export interface BridgeSessions {
    */
   readonly of: (call: UpstreamCall) => Promise<OpenShared>;
   /** Has the server log at least so much. What it has against that is its own affair. */
-  readonly logAtLeast: (shared: OpenShared, level: string | undefined) => Promise<void>;
+  readonly logAtLeast: (shared: OpenShared, level: string) => Promise<void>;
   /**
    * Asks the server something on the gateway's own account.
    * @returns the response
@@ -65,11 +67,7 @@ export function createBridgeSessions(
 
   async function of(call: UpstreamCall): Promise<OpenShared> {
     try {
-      const found = await shared.of(call.principal, call.server, {
-        capabilities: declaredUpstream(capabilitiesOf(call)),
-        clientInfo: clientInfoOf(call),
-        clientHeaders: call.clientHeaders,
-      });
+      const found = await shared.of(call.principal, call.server, clientOf(call));
       let open = known.get(found);
       if (open === undefined) known.set(found, open = openOf(found, await found.opened));
       return open;
@@ -113,10 +111,14 @@ export function createBridgeSessions(
   }
 
   return {
+    known(call) {
+      const found = shared.find(call.principal, call.server, clientOf(call));
+      return found && known.get(found);
+    },
     of,
     ask,
     async logAtLeast(shared, level) {
-      if (level === undefined || !isObject(shared.capabilities.logging)) return;
+      if (!isObject(shared.capabilities.logging)) return;
       const { session } = shared;
       // One after the other: the last one said is what counts.
       const turn = (turns.get(session) ?? Promise.resolve()).then(() => setLevel(shared, level))
@@ -152,6 +154,14 @@ export function capabilitiesOf({ message }: Pick<UpstreamCall, "message">): Json
   const meta = message.params?._meta;
   const declared = isObject(meta) ? meta[META_CAPABILITIES] : undefined;
   return isObject(declared) ? declared : {};
+}
+
+function clientOf(call: UpstreamCall): SharedClient {
+  return {
+    capabilities: declaredUpstream(capabilitiesOf(call)),
+    clientInfo: clientInfoOf(call),
+    clientHeaders: call.clientHeaders,
+  };
 }
 
 function clientInfoOf({ message }: UpstreamCall): JsonObject | undefined {

@@ -14,9 +14,15 @@ import { Draining, endedWithoutAnswer, explained, isIdempotent } from "../failur
 import type { JsonObject } from "../message.ts";
 import type { RecordCall } from "../stateless_calls.ts";
 import { errorResponse, failureResponse } from "../rpc_error.ts";
-import { broken } from "../upstream_message.ts";
+import { type Answer, broken } from "../upstream_message.ts";
 import type { Arrival, Exchange } from "./exchange.ts";
-import { type CallIds, type InboundEdits, type SessionInbound, sessionInbound } from "./inbound.ts";
+import {
+  type CallIds,
+  type InboundEdits,
+  plainAnswer,
+  type SessionInbound,
+  sessionInbound,
+} from "./inbound.ts";
 import type { Outlet, Said } from "./outlet.ts";
 import type { Questions } from "./questions.ts";
 import { type RunningCall, type Session, SessionNotFound, type UpstreamState } from "./session.ts";
@@ -51,10 +57,12 @@ export type CallRun = SentRun & Pick<CallOf, "outlet">;
 /** A call that was sent and is not followed yet. */
 export interface SentCall {
   /**
-   * The answer, when the server says nothing before it: with that the call is over. Never rejects:
-   * `undefined` for a call that has to be followed, if only because it fails.
+   * Reads the answer, when the server says nothing before it: with that the call is over. Never
+   * rejects, if `read` does not throw: `undefined` for a call that has to be followed, if only
+   * because it fails.
+   * @param read given an answer whose bytes are valid while it runs
    */
-  readonly answer: () => Promise<Uint8Array | undefined>;
+  readonly answer: <T>(read: (answer: Answer) => T) => Promise<T | undefined>;
   /** What becomes of the call is said through an outlet. */
   readonly follow: (outlet: Outlet) => void;
 }
@@ -112,16 +120,14 @@ export function sentCall(
   const arriving = CHANGES.has(one.method) ? undefined : one.exchange.next();
   let isFollowed = false;
   return {
-    async answer() {
-      let found: Uint8Array | undefined;
+    async answer(read) {
+      const answer = await arriving?.then((arrival) => alone(one, arrival)).catch(nothing);
+      if (answer === undefined || isFollowed) return undefined;
       try {
-        const arrival = await arriving;
-        found = arrival && !isFollowed ? answerAlone(one, arrival) : undefined;
-      } catch {
-        // Whoever follows the call is told.
+        return read(answer);
+      } finally {
+        endRun(deps, one, false);
       }
-      if (found !== undefined) endRun(deps, one, false);
-      return found;
     },
     follow(outlet) {
       isFollowed = true;
@@ -131,12 +137,13 @@ export function sentCall(
 }
 
 /** The answer, when it is all that has arrived. @throws as `sessionInbound` */
-function answerAlone({ server, ids, edits }: SentRun, arrival: Arrival): Uint8Array | undefined {
-  const [bytes, ...others] = arrival.messages;
-  if (bytes === undefined || others.length > 0) return undefined;
-  const inbound = sessionInbound(bytes, ids, { ...arrival, server: server.slug, edits });
-  return inbound?.kind === "answer" ? inbound.message : undefined;
+function alone({ ids, edits }: SentRun, arrival: Arrival | undefined): Answer | undefined {
+  const [bytes, ...others] = arrival?.messages ?? [];
+  if (bytes === undefined || others.length > 0 || edits !== undefined) return undefined;
+  return plainAnswer(bytes, ids);
 }
+
+const nothing = () => undefined;
 
 /** Nothing more is said in the call. */
 function endRun(deps: CallRunDeps, one: SentRun, isFailed: boolean): void {

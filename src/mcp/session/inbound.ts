@@ -9,12 +9,14 @@ import { edited, editedInPlace, onOneLine } from "../edit.ts";
 import { type Member, nameOf } from "../json_scan.ts";
 import { withUnknownId } from "../relay.ts";
 import {
+  type Answer,
   broken,
   checkResponse,
   equal,
   type Found,
   isText,
   scanUpstream,
+  scanUpstreamDeep,
   sortMembers,
   within,
 } from "../upstream_message.ts";
@@ -118,6 +120,21 @@ export function sessionInbound(
   if (hasLineBreaks) onOneLine(message);
   const isError = found.error !== undefined;
   return { message, kind: "answer", isError, question: undefined, withdrawn: undefined };
+}
+
+/**
+ * The answer to this request, where what came is that and goes on as it is.
+ * @returns `undefined` for everything else
+ * @throws as `sessionInbound`
+ */
+export function plainAnswer(bytes: Uint8Array, ids: CallIds): Answer | undefined {
+  const { members, hasLineBreaks } = scanUpstreamDeep(bytes);
+  const found = sortMembers(bytes, members);
+  const { method, id, result, error } = found;
+  if (method !== undefined || id === undefined || hasLineBreaks) return undefined;
+  if (!equal(bytes, id, ids.upstream) || !equal(bytes, id, ids.client)) return undefined;
+  checkResponse(bytes, found);
+  return { bytes, id, result, error };
 }
 
 function inView(message: Uint8Array, { edits }: Origin): Uint8Array {

@@ -44,6 +44,12 @@ export interface SharedClient {
 }
 
 export interface SharedSessions {
+  /** The one that `of` would give, if there is one: it may still be being opened. */
+  readonly find: (
+    principal: Principal,
+    server: UpstreamServer,
+    client: SharedClient,
+  ) => Shared | undefined;
   /**
    * @param client one that can do nothing unless given
    * @throws {GatewayError} `rate_limited` when there are too many, all of them in use
@@ -87,6 +93,17 @@ export function createSharedSessions(
   const pool = new Map<string, Shared>();
   /** Of servers that are not what they were, until nobody is in them any more. */
   const left = new Set<Shared>();
+
+  function find(
+    principal: Principal,
+    server: UpstreamServer,
+    client: SharedClient,
+  ): Shared | undefined {
+    const found = pool.get(keyOf(principal, server, client, paramsOf(client, version)));
+    if (found?.server !== server) return undefined;
+    found.usedMs = clock.monotonic();
+    return found;
+  }
 
   async function of(
     principal: Principal,
@@ -144,20 +161,8 @@ export function createSharedSessions(
       initialize: params,
       endMs: Infinity,
     });
-    const opened = open(session, server);
+    const opened = openIn(upstream, session, server, options.firstByteMs);
     return { key, session, server, opened, usedMs: clock.monotonic(), holders: 0 };
-  }
-
-  async function open(session: Session, server: UpstreamServer): Promise<Opened> {
-    const { body, id } = ownInitialize(session.base.initialize);
-    const opened = await upstream.open(server, body, id);
-    if (opened.state === undefined) return opened;
-    session.upstreams.set(server.slug, { generation: 1, state: opened.state });
-    const initialized = new TextEncoder().encode(
-      '{"jsonrpc":"2.0","method":"notifications/initialized"}',
-    );
-    await sendOneWay(upstream, session, server, initialized, options.firstByteMs);
-    return opened;
   }
 
   async function sweep(): Promise<void> {
@@ -195,7 +200,24 @@ export function createSharedSessions(
     );
   }
 
-  return { of, openTo, sweep, close };
+  return { find, of, openTo, sweep, close };
+}
+
+async function openIn(
+  upstream: UpstreamSessions,
+  session: Session,
+  server: UpstreamServer,
+  firstByteMs: number,
+): Promise<Opened> {
+  const { body, id } = ownInitialize(session.base.initialize);
+  const opened = await upstream.open(server, body, id);
+  if (opened.state === undefined) return opened;
+  session.upstreams.set(server.slug, { generation: 1, state: opened.state });
+  const initialized = new TextEncoder().encode(
+    '{"jsonrpc":"2.0","method":"notifications/initialized"}',
+  );
+  await sendOneWay(upstream, session, server, initialized, firstByteMs);
+  return opened;
 }
 
 /** For `SessionRegistry.save`: a shared session is known to this process only. */
