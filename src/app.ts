@@ -20,6 +20,7 @@ import { createListChanges } from "./mcp/view/list_changes.ts";
 import { createLists } from "./mcp/view/lists.ts";
 import { createByteBudget } from "./platform/byte_budget.ts";
 import { randomText } from "./platform/random.ts";
+import { createPace } from "./platform/pace.ts";
 import { createTimers } from "./platform/timers.ts";
 import { createStats } from "./telemetry/stats.ts";
 import { type Base, box, type Platform } from "./app/base.ts";
@@ -57,7 +58,8 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const { clock, log } = platform;
   const timers = createTimers(clock.monotonic);
   const budget = createByteBudget(LIMITS.upstreamBytesTotal);
-  const base: Base = { config, platform, timers, budget };
+  const pace = createPace(clock.monotonic);
+  const base: Base = { config, platform, timers, budget, pace };
   let phase: "starting" | "ready" | "draining" = "starting";
   let isFinishing = false;
 
@@ -71,7 +73,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     unexplained: changes.unexplained,
     forget: stats.forget,
   });
-  const view = { views, lists: createLists({ box: box(platform, "cursors") }), changes };
+  const view = { views, lists: createLists({ box: box(platform, "cursors"), pace }), changes };
   const check = config.validateArguments ? argumentCheck(log) : undefined;
   const statelessServers = openStatelessServers(base, upstream, catalog);
   const sessions = openSessions(base, upstream, statelessServers, catalog, stats, {

@@ -7,6 +7,7 @@ import type { Config } from "../config/load.ts";
 import { ClientLeft, Draining } from "../mcp/failure.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { Pace } from "../platform/pace.ts";
 import { createSecretBox } from "../platform/secret_box.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { DatabasePlace } from "../storage/database.ts";
@@ -31,6 +32,8 @@ export interface Base {
   readonly platform: Platform;
   readonly timers: Timers;
   readonly budget: ByteBudget;
+  /** Of all long computations together. */
+  readonly pace: Pace;
 }
 
 /** Seals for one purpose, see `SecretBox`. */

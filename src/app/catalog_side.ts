@@ -11,7 +11,6 @@ import { createViews } from "../catalog/views.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import { VERSION } from "../domain/version.ts";
 import { createOwnReader } from "../mcp/own/own_reader.ts";
-import { createPace } from "../platform/pace.ts";
 import { randomText } from "../platform/random.ts";
 import type { Timers } from "../platform/timers.ts";
 import { openDatabase } from "../storage/database.ts";
@@ -69,14 +68,13 @@ interface Told extends Pick<Parameters<typeof createDiscovery>[0], "unexplained"
 
 /** What keeps the catalog true: the gateway as a client of its own. */
 export function createCatalogSide(
-  { config, platform, timers }: Base,
+  { config, platform, timers, pace }: Base,
   upstream: UpstreamSide,
   { catalog, tables }: Kept,
   { unexplained, forget }: Told,
 ) {
   const { clock, log } = platform;
   const { client, eras } = upstream;
-  const pace = createPace(clock.monotonic);
   const reader = createOwnReader({
     client,
     eras,

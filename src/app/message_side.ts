@@ -17,6 +17,7 @@ import { createDispatch } from "../mcp/dispatch.ts";
 import { createSessions, createSessionsOff, type SessionViews } from "../mcp/session/sessions.ts";
 import type { StatelessServers } from "../mcp/session/stateless/servers.ts";
 import { createStatelessCalls, type UpstreamCall } from "../mcp/stateless_calls.ts";
+import type { Lists } from "../mcp/view/lists.ts";
 import { forSessions } from "../mcp/view/session_lists.ts";
 import { createListen } from "../mcp/view/listen.ts";
 import type { CheckArguments } from "../mcp/view/routing.ts";
@@ -50,7 +51,12 @@ export function argumentCheck(log: Log): CheckArguments {
   };
 }
 
-interface MessageParts extends UpstreamSide, Omit<SessionViews, "editsOf"> {
+/** What is known of views, for both eras. */
+interface ViewParts extends Omit<SessionViews, "editsOf" | "lists"> {
+  readonly lists: Lists;
+}
+
+interface MessageParts extends UpstreamSide, ViewParts {
   readonly stats: Stats;
   readonly catalog: Catalog;
   readonly statelessServers: StatelessServers;
@@ -60,10 +66,10 @@ interface MessageParts extends UpstreamSide, Omit<SessionViews, "editsOf"> {
 }
 
 /** The protocol of both eras over HTTP. */
-export function createMessageSide({ config, platform, timers, budget }: Base, parts: MessageParts) {
-  const { clock, log } = platform;
+export function createMessageSide(base: Base, parts: MessageParts) {
+  const { config, platform: { clock, log }, timers, budget } = base;
   const { client, eras, views, lists, changes, check, stats } = parts;
-  const bridge = openBridge({ config, platform, timers, budget }, parts);
+  const bridge = openBridge(base, parts);
   const calls = createStatelessCalls({
     client,
     eras,
@@ -93,7 +99,7 @@ export function openSessions(
   stateless: StatelessServers,
   catalog: Catalog,
   stats: Stats,
-  views: Omit<SessionViews, "editsOf">,
+  views: ViewParts,
 ) {
   const { clock, log } = platform;
   const common = {

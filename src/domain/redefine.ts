@@ -25,44 +25,46 @@ export interface DefinitionChange {
  */
 export function shownDefinition(definition: string, change: DefinitionChange): string {
   const { annotations, ...plain } = change;
-  const edits = new Map<string, Edit>();
-  for (const [name, value] of jsonMembers(plain)) edits.set(name, () => value);
-  const overlay = jsonMembers(annotations ?? {});
-  if (overlay.size > 0) {
-    const inner = new Map([...overlay].map(([name, value]) => [name, () => value]));
-    edits.set("annotations", (own) => edited(own?.startsWith("{") ? own : "{}", inner));
+  const edits: Edit[] = editsOf(plain);
+  const overlay = annotations === undefined ? [] : editsOf(annotations);
+  if (overlay.length > 0) {
+    const json = (own: string | undefined) => edited(own?.startsWith("{") ? own : "{}", overlay);
+    edits.push({ name: "annotations", json });
   }
-  return edits.size === 0 ? definition : edited(definition, edits);
+  return edits.length === 0 ? definition : edited(definition, edits);
 }
 
-/** Gives the JSON text that replaces a member's. */
-type Edit = (own: string | undefined) => string;
-
-/** Members that have a value, each as JSON text. A map: `__proto__` is a name like any other. */
-function jsonMembers(values: Readonly<Record<string, unknown>>): Map<string, string> {
-  const members = new Map<string, string>();
-  for (const [name, value] of Object.entries(values)) {
-    const json: string | undefined = JSON.stringify(value);
-    if (json !== undefined) members.set(name, json);
-  }
-  return members;
+interface Edit {
+  readonly name: string;
+  /** Gives the JSON text that replaces a member's. */
+  readonly json: (own: string | undefined) => string;
 }
 
-function edited(object: string, edits: ReadonlyMap<string, Edit>): string {
+/** For each member that has a value. They are few, and this is done for every item of a list. */
+function editsOf(values: Readonly<Record<string, unknown>>): Edit[] {
+  const edits: Edit[] = [];
+  for (const name of Object.keys(values)) {
+    const json: string | undefined = JSON.stringify(values[name]);
+    if (json !== undefined) edits.push({ name, json: () => json });
+  }
+  return edits;
+}
+
+function edited(object: string, edits: readonly Edit[]): string {
   const { members, last } = scan(object);
-  const missing = new Map(edits);
+  const missing = [...edits];
   let text = "";
   let at = 0;
   for (const { name, start, end } of members) {
-    const edit = edits.get(name);
+    const edit = edits.find((one) => one.name === name);
     if (edit === undefined) continue;
     // A name that stands there twice is replaced twice: readers differ in which one they take.
-    text += object.slice(at, start) + edit(object.slice(start, end));
+    text += object.slice(at, start) + edit.json(object.slice(start, end));
     at = end;
-    missing.delete(name);
+    if (missing.includes(edit)) missing.splice(missing.indexOf(edit), 1);
   }
   text += object.slice(at, last);
-  const added = [...missing].map(([name, edit]) => `${JSON.stringify(name)}:${edit(undefined)}`);
+  const added = missing.map(({ name, json }) => `${JSON.stringify(name)}:${json(undefined)}`);
   if (added.length > 0) text += (members.length > 0 ? "," : "") + added.join(",");
   return text + object.slice(last);
 }

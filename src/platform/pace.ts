@@ -10,7 +10,7 @@
 export type Pace = () => Promise<void>;
 
 /** So that a message that comes in between waits no longer than it takes to relay a few others. */
-const SLICE_MS = 5;
+const SLICE_MS = 3;
 
 /**
  * Lets everything else that is ready run first, what has come over the network included.

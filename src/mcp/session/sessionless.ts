@@ -10,20 +10,15 @@
  */
 import { GatewayError, ProtocolError } from "../../domain/errors.ts";
 import { explained } from "../failure.ts";
-import {
-  type Batch,
-  bytesOf,
-  type ClientMessage,
-  InvalidMessage,
-  METHOD_NOT_FOUND,
-} from "../message.ts";
+import { type Batch, type ClientMessage, InvalidMessage, METHOD_NOT_FOUND } from "../message.ts";
 import { outbound } from "../relay.ts";
 import { BATCH_REVISION } from "../revisions/revision.ts";
 import { failureResponse, resultResponse } from "../rpc_error.ts";
 import type { Views } from "../../catalog/views.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { Edit } from "../edit.ts";
-import { listedBy, type Lists } from "../view/lists.ts";
+import { listedBy } from "../view/lists.ts";
+import type { SessionLists } from "../view/session_lists.ts";
 import {
   type CheckArguments,
   isRouted,
@@ -56,7 +51,7 @@ export interface SessionlessDeps {
   readonly calls: SessionCalls;
   readonly shared: SharedSessions;
   readonly views: Views;
-  readonly lists: Lists;
+  readonly lists: SessionLists;
   readonly check: CheckArguments | undefined;
 }
 
@@ -172,7 +167,7 @@ export function createSessionless(
 }
 
 /** What becomes of a request: an answer from here, or a call at a server. */
-type Plan = { readonly answer: Uint8Array } | {
+type Plan = { readonly answer: Uint8Array | Promise<Uint8Array> } | {
   readonly server: UpstreamServer;
   readonly edit?: Edit | undefined;
   /** Set on a view. */
@@ -190,7 +185,7 @@ type StepDeps = Pick<SessionlessDeps, "views" | "lists" | "check" | "shared">;
 /** @throws as `planOf` and `SharedSessions.of` */
 async function stepOf(deps: StepDeps, visitor: Visitor, request: ClientMessage): Promise<Step> {
   const plan = planOf(deps, visitor, request);
-  if ("answer" in plan) return plan;
+  if ("answer" in plan) return { answer: await plan.answer };
   return { ...plan, at: await deps.shared.of(visitor.principal, plan.server) };
 }
 
@@ -222,7 +217,7 @@ function planOf(
   }
   if (view !== undefined && listedBy(method) !== undefined) {
     const caller = deps.views.seenBy(principal, view);
-    return { answer: bytesOf(deps.lists.answer(caller, principal, message, "")) };
+    return { answer: deps.lists.answer(caller, principal, message) };
   }
   if (endpoint.kind === "verbatim" && !(view !== undefined && isRouted(method))) {
     return { server: endpoint.server };

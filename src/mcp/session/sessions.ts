@@ -17,7 +17,7 @@ import type { SessionDirectory } from "./directory.ts";
 import { createSessionEndpoint, type SessionEndpoint, type Targets } from "./endpoint.ts";
 import type { Views } from "../../catalog/views.ts";
 import type { ListChanges, ListName } from "../view/list_changes.ts";
-import type { Lists } from "../view/lists.ts";
+import type { SessionLists } from "../view/session_lists.ts";
 import type { CheckArguments } from "../view/routing.ts";
 import type { RecordCall } from "../stateless_calls.ts";
 import type { InboundEdits } from "./inbound.ts";
@@ -71,7 +71,7 @@ export interface SessionsDeps {
 /** What sessions need to serve views. */
 export interface SessionViews {
   readonly views: Views;
-  readonly lists: Lists;
+  readonly lists: SessionLists;
   readonly changes: ListChanges;
   /** `undefined` when arguments are not checked. */
   readonly check: CheckArguments | undefined;

@@ -9,8 +9,9 @@ import { ProtocolError } from "../../domain/errors.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { VerbatimEndpoint } from "../endpoint.ts";
-import { bytesOf, type ClientMessage, METHOD_NOT_FOUND } from "../message.ts";
-import { listedBy, type Lists } from "../view/lists.ts";
+import { type ClientMessage, METHOD_NOT_FOUND } from "../message.ts";
+import { listedBy } from "../view/lists.ts";
+import type { SessionLists } from "../view/session_lists.ts";
 import { isRelayedNarrowed, isRouted, RESOURCE_NOT_FOUND, routeOf } from "../view/routing.ts";
 import type { SessionCalls } from "./calls.ts";
 import { shakeHands } from "./handshake.ts";
@@ -26,7 +27,7 @@ export interface VerbatimTargetDeps {
   readonly upstream: UpstreamSessions;
   readonly calls: SessionCalls;
   readonly views: Views;
-  readonly lists: Lists;
+  readonly lists: SessionLists;
 }
 
 export function createVerbatimTarget(
@@ -42,7 +43,7 @@ export function createVerbatimTarget(
       routeOf(view, principal, message, { check: undefined, notFound: RESOURCE_NOT_FOUND });
     }
     if (listedBy(message.method) !== undefined) {
-      return bytesOf(lists.answer(views.seenBy(principal, view), principal, message, ""));
+      return lists.answer(views.seenBy(principal, view), principal, message);
     }
     if (isRelayedNarrowed(message.method)) return undefined;
     throw new ProtocolError(METHOD_NOT_FOUND, 200, `There is no method "${message.method}" here`);

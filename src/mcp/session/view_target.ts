@@ -13,10 +13,11 @@ import { ProtocolError } from "../../domain/errors.ts";
 import { type Edit, edited, inOrder } from "../edit.ts";
 import type { ViewEndpoint } from "../endpoint.ts";
 import { findMember, nameOf } from "../json_scan.ts";
-import { bytesOf, type ClientMessage, type JsonObject, METHOD_NOT_FOUND } from "../message.ts";
+import { type ClientMessage, type JsonObject, METHOD_NOT_FOUND } from "../message.ts";
 import { failureResponse, resultResponse } from "../rpc_error.ts";
 import { capabilitiesOf, instructionsOf, serverInfoOf } from "../view/greeting.ts";
-import { listedBy, type Lists } from "../view/lists.ts";
+import { listedBy } from "../view/lists.ts";
+import type { SessionLists } from "../view/session_lists.ts";
 import {
   type CheckArguments,
   isRouted,
@@ -36,7 +37,7 @@ import type { Plan, Target, Visitor } from "./target.ts";
 export interface ViewTargetDeps extends ViewMessagesDeps {
   readonly registry: SessionRegistry;
   readonly views: Views;
-  readonly lists: Lists;
+  readonly lists: SessionLists;
   readonly check: CheckArguments | undefined;
 }
 
@@ -85,7 +86,7 @@ export function createViewTarget(
       throw new ProtocolError(METHOD_NOT_FOUND, 200, `There is no method "${method}" here`);
     }
     const caller = views.seenBy(principal, endpoint.view);
-    return { kind: "answer", answer: bytesOf(deps.lists.answer(caller, principal, message, "")) };
+    return { kind: "answer", answer: deps.lists.answer(caller, principal, message) };
   }
 
   function routed(visitor: Visitor, endpoint: ViewEndpoint, message: ClientMessage): Plan {

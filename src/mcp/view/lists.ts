@@ -12,13 +12,16 @@ import { ProtocolError } from "../../domain/errors.ts";
 import type { ItemKind } from "../../domain/item.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { callerOf, type Principal } from "../../domain/principal.ts";
+import type { Pace } from "../../platform/pace.ts";
 import type { SecretBox } from "../../platform/secret_box.ts";
 import { bytesOf, type ClientMessage, INVALID_PARAMS } from "../message.ts";
 
+/** Text where it is ASCII, which the runtime sends at a third of the cost. */
+export type ListAnswer = string | Uint8Array;
+
 export interface Lists {
   /**
-   * The answer to a list request: as text where that is ASCII, which the runtime sends at a third of
-   * the cost.
+   * The answer to a list request; it takes a while where a page is put together for the first time.
    * @param more members that results of the stateless era have besides, each followed by a comma;
    *   empty in the session era
    * @throws {ProtocolError} -32602 for a cursor that was not given to this caller for this list
@@ -28,7 +31,7 @@ export interface Lists {
     principal: Principal,
     message: ClientMessage,
     more: string,
-  ) => string | Uint8Array;
+  ) => ListAnswer | Promise<ListAnswer>;
 }
 
 /** The kind of item that a method lists; `undefined` for other methods. */
@@ -51,8 +54,8 @@ const MEMBER: Readonly<Record<ItemKind, string>> = {
 };
 
 interface Page {
-  /** The elements, with commas between them: text where it is ASCII. */
-  readonly elements: string | Uint8Array;
+  /** The elements, with commas between them. */
+  readonly elements: ListAnswer;
   /** The last element when there are more behind it. */
   readonly last: Binding | undefined;
 }
@@ -68,8 +71,13 @@ function followable(list: readonly Binding[]): readonly Binding[] {
   );
 }
 
-export function createLists({ box }: { readonly box: SecretBox }): Lists {
-  const pages = new WeakMap<readonly Binding[], Map<number, Page>>();
+export interface ListsDeps {
+  readonly box: SecretBox;
+  readonly pace: Pace;
+}
+
+export function createLists({ box, pace }: ListsDeps): Lists {
+  const pages = new WeakMap<readonly Binding[], Map<number, Page | Promise<Page>>>();
 
   const filtered = new WeakMap<readonly Binding[], readonly Binding[]>();
 
@@ -79,11 +87,15 @@ export function createLists({ box }: { readonly box: SecretBox }): Lists {
     return known;
   }
 
-  function pageOf(list: readonly Binding[], start: number): Page {
-    let known = pages.get(list);
-    if (known === undefined) pages.set(list, known = new Map());
+  function pageOf(list: readonly Binding[], start: number): Page | Promise<Page> {
+    const known = pages.get(list) ?? new Map<number, Page | Promise<Page>>();
+    pages.set(list, known);
     let page = known.get(start);
-    if (page === undefined) known.set(start, page = pageFrom(list, start));
+    if (page === undefined) {
+      page = pageFrom(list, start, pace);
+      known.set(start, page);
+      page.then((made) => known.set(start, made), () => known.delete(start));
+    }
     return page;
   }
 
@@ -99,25 +111,32 @@ export function createLists({ box }: { readonly box: SecretBox }): Lists {
     return firstBehind(list, server!, item!);
   }
 
-  return {
-    answer(caller, principal, message, more) {
-      const kind = listedBy(message.method)!;
-      const all = caller.lists[kind];
-      const list = more === "" ? all : followed(all);
-      const belongsTo = `cursor ${callerOf(principal)} ${caller.view.key} ${kind}`;
-      const page = pageOf(list, startOf(list, message.params?.cursor, belongsTo));
-      const cursor = page.last && box.sealAlike(encoder.encode(placeOf(page.last)), belongsTo);
+  function answer(
+    caller: CallerView,
+    principal: Principal,
+    message: ClientMessage,
+    more: string,
+  ): ListAnswer | Promise<ListAnswer> {
+    const kind = listedBy(message.method)!;
+    const all = caller.lists[kind];
+    const list = more === "" ? all : followed(all);
+    const belongsTo = `cursor ${callerOf(principal)} ${caller.view.key} ${kind}`;
+    const page = pageOf(list, startOf(list, message.params?.cursor, belongsTo));
+    const written = ({ elements, last }: Page): ListAnswer => {
+      const cursor = last && box.sealAlike(encoder.encode(placeOf(last)), belongsTo);
       const next = cursor === undefined
         ? ""
         : `,"nextCursor":"${Buffer.from(cursor).toString("base64url")}"`;
       const id = decoder.decode(message.id);
       const before = `{"jsonrpc":"2.0","id":${id},"result":{${more}"${MEMBER[kind]}":[`;
       const behind = `]${next}}}`;
-      const { elements } = page;
       if (typeof elements === "string" && isAscii(before)) return before + elements + behind;
       return joined(encoder.encode(before), bytesOf(elements), encoder.encode(behind));
-    },
-  };
+    };
+    return page instanceof Promise ? page.then(written) : written(page);
+  }
+
+  return { answer };
 }
 
 function placeOf({ server, item }: Binding): string {
@@ -138,11 +157,12 @@ function firstBehind(list: readonly Binding[], serverSeq: number, itemSeq: numbe
   return from;
 }
 
-function pageFrom(list: readonly Binding[], start: number): Page {
+async function pageFrom(list: readonly Binding[], start: number, pace: Pace): Promise<Page> {
   const parts: string[] = [];
   let bytes = 0;
   let end = start;
   for (; end < list.length && end - start < LIMITS.listPageItems; end++) {
+    await pace();
     const part = list[end]!.shown();
     const partBytes = Buffer.byteLength(part) + 1;
     if (end > start && bytes + partBytes > LIMITS.listPageBytes) break;

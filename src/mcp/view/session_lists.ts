@@ -8,15 +8,25 @@
  */
 import type { CallerView } from "../../catalog/views.ts";
 import type { Item } from "../../domain/item.ts";
+import type { Principal } from "../../domain/principal.ts";
 import { type Edit, edited } from "../edit.ts";
 import { elementsOf, hasName, type Member, membersAt, nameOf, type Span } from "../json_scan.ts";
-import { isObject } from "../message.ts";
+import { bytesOf, type ClientMessage, isObject } from "../message.ts";
 import { withoutMembers } from "../removal.ts";
 import { isText, within } from "../upstream_message.ts";
-import type { Lists } from "./lists.ts";
+import type { ListAnswer, Lists } from "./lists.ts";
+
+export interface SessionLists {
+  /** See `Lists`. */
+  readonly answer: (
+    caller: CallerView,
+    principal: Principal,
+    message: ClientMessage,
+  ) => Uint8Array | Promise<Uint8Array>;
+}
 
 /** The same lists, as these clients can read them. */
-export function forSessions({ answer }: Lists): Lists {
+export function forSessions({ answer }: Lists): SessionLists {
   const odd = new WeakMap<Item, boolean>();
   const oddViews = new WeakMap<CallerView, boolean>();
 
@@ -36,16 +46,19 @@ export function forSessions({ answer }: Lists): Lists {
   }
 
   return {
-    answer(caller, principal, message, more) {
-      const made = answer(caller, principal, message, more);
-      if (message.method !== "tools/list" || !hasOdd(caller)) return made;
-      const bytes = typeof made === "string" ? encoder.encode(made) : made;
-      const result = within(bytes, { start: 0, end: bytes.length, ...NO_NAME }, RESULT);
-      return result === undefined
-        ? made
-        : edited(bytes, schemaEdits(bytes, toolsIn(bytes, result)));
+    answer(caller, principal, message) {
+      const isOdd = message.method === "tools/list" && hasOdd(caller);
+      const readable = isOdd ? withoutOddSchemas : bytesOf;
+      const made = answer(caller, principal, message, "");
+      return made instanceof Promise ? made.then(readable) : readable(made);
     },
   };
+}
+
+function withoutOddSchemas(answer: ListAnswer): Uint8Array {
+  const bytes = bytesOf(answer);
+  const result = within(bytes, { start: 0, end: bytes.length, ...NO_NAME }, RESULT);
+  return result === undefined ? bytes : edited(bytes, schemaEdits(bytes, toolsIn(bytes, result)));
 }
 
 function hasOddSchema(definition: string): boolean {
@@ -75,7 +88,6 @@ function isOfObject(bytes: Uint8Array, schema: Member): boolean {
   return type !== undefined && isText(bytes, type, OBJECT);
 }
 
-const encoder = new TextEncoder();
 const ARRAY = 0x5b;
 const NO_NAME = { nameStart: 0, nameEnd: 0 };
 const RESULT = nameOf("result");

@@ -17,7 +17,7 @@ import { failureResponse } from "../rpc_error.ts";
 import type { StatelessCalls } from "../stateless_calls.ts";
 import { capabilitiesOf, freshnessOf, instructionsOf, serverInfoOf } from "./greeting.ts";
 import type { Listen } from "./listen.ts";
-import { listedBy, type Lists } from "./lists.ts";
+import { type ListAnswer, listedBy, type Lists } from "./lists.ts";
 import {
   type CheckArguments,
   isRelayedNarrowed,
@@ -117,8 +117,8 @@ const UNCACHED = '"resultType":"complete","ttlMs":0,"cacheScope":"private",';
 /** Revision 2026-07-28 has other ways for these. */
 const OF_SESSIONS: ReadonlySet<string> = new Set(["resources/subscribe", "resources/unsubscribe"]);
 
-function whole(body: Uint8Array | string): Promise<Reply> {
-  return Promise.resolve({ kind: "message", status: 200, body });
+async function whole(body: ListAnswer | Promise<ListAnswer>): Promise<Reply> {
+  return { kind: "message", status: 200, body: body instanceof Promise ? await body : body };
 }
 
 function discovered(

@@ -28,12 +28,15 @@ async function openLists(descriptions: readonly string[]) {
     revision: 1,
   }));
   const view = createView(EVERYTHING, [{ ...catalog.upstream(server.id)!, items }]);
-  const lists = createLists({ box: createSecretBox("x".repeat(32), "cursors") });
+  const lists = createLists({
+    box: createSecretBox("x".repeat(32), "cursors"),
+    pace: () => Promise.resolve(),
+  });
   const caller = createViews(catalog).seenBy(ANONYMOUS, view);
-  return (id: string, cursor?: string, more = "") => {
+  return async (id: string, cursor?: string, more = "") => {
     const request = { jsonrpc: "2.0", id, method: "tools/list", params: { cursor } };
     const message = decodeClientMessage(new TextEncoder().encode(JSON.stringify(request)));
-    return lists.answer(caller, ANONYMOUS, message, more);
+    return await lists.answer(caller, ANONYMOUS, message, more);
   };
 }
 
@@ -43,7 +46,7 @@ const parsed = (answer: string | Uint8Array) => {
 
 Deno.test("a list in ASCII is text", async () => {
   const list = await openLists(["plain", 'with "quotes" and \\'.repeat(10)]);
-  const answer = list("one");
+  const answer = await list("one");
   assertEquals(typeof answer, "string");
   assertEquals(parsed(answer).result.tools.length, 2);
 });
@@ -51,7 +54,7 @@ Deno.test("a list in ASCII is text", async () => {
 for (const description of ["naïve", "“quoted” – so", "日本語", "👩‍👩‍👧"]) {
   Deno.test(`a list with ${description} in it is bytes, and as it was`, async () => {
     const list = await openLists(["plain", description]);
-    const answer = list("one");
+    const answer = await list("one");
     assertEquals(typeof answer, "object");
     assertEquals(parsed(answer).result.tools[1].description, description);
   });
@@ -59,7 +62,7 @@ for (const description of ["naïve", "“quoted” – so", "日本語", "👩�
 
 Deno.test("the id and what stands before a list may be in any script", async () => {
   const list = await openLists(["plain"]);
-  const answer = list("номер один", undefined, '"title":"名",');
+  const answer = await list("номер один", undefined, '"title":"名",');
   assertEquals(typeof answer, "object");
   const { id, result } = parsed(answer);
   assertEquals([id, result.title, result.tools.length], ["номер один", "名", 1]);
@@ -67,7 +70,7 @@ Deno.test("the id and what stands before a list may be in any script", async () 
 
 Deno.test("a list of nothing is one", async () => {
   const list = await openLists([]);
-  assertEquals(parsed(list("one")), { jsonrpc: "2.0", id: "one", result: { tools: [] } });
+  assertEquals(parsed(await list("one")), { jsonrpc: "2.0", id: "one", result: { tools: [] } });
 });
 
 Deno.test("pages are bounded in bytes, whatever script they are in, and lose nothing", async () => {
@@ -77,7 +80,7 @@ Deno.test("pages are bounded in bytes, whatever script they are in, and lose not
   let cursor: string | undefined;
   let largest = 0;
   do {
-    const answer = list("one", cursor);
+    const answer = await list("one", cursor);
     largest = Math.max(largest, bytesOf(answer).length);
     const { result } = parsed(answer);
     for (const { name } of result.tools) names.push(name);

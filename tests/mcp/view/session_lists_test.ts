@@ -6,7 +6,7 @@
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
 import type { CallerView } from "../../../src/catalog/views.ts";
 import { ANONYMOUS } from "../../../src/domain/principal.ts";
-import { bytesOf, decodeClientMessage } from "../../../src/mcp/message.ts";
+import { decodeClientMessage } from "../../../src/mcp/message.ts";
 import { forSessions } from "../../../src/mcp/view/session_lists.ts";
 
 const encoder = new TextEncoder();
@@ -14,7 +14,7 @@ const decoder = new TextDecoder();
 const INPUT = '"inputSchema":{"type":"object"}';
 
 /** The tools of a list that consists of these, as text. */
-function listed(tools: readonly string[], method = "tools/list"): string {
+async function listed(tools: readonly string[], method = "tools/list"): Promise<string> {
   const text = `{"jsonrpc":"2.0","id":1,"result":{"tools":[${tools.join(",")}]}}`;
   const lists = forSessions({ answer: () => encoder.encode(text) });
   const items = tools.map((definition) => ({ item: { definition } }));
@@ -22,7 +22,7 @@ function listed(tools: readonly string[], method = "tools/list"): string {
   const message = decodeClientMessage(
     encoder.encode(`{"jsonrpc":"2.0","id":1,"method":"${method}"}`),
   );
-  const made = decoder.decode(bytesOf(lists.answer(caller, ANONYMOUS, message, "")));
+  const made = decoder.decode(await (lists.answer(caller, ANONYMOUS, message)));
   return made.slice(text.indexOf("["), -"}}".length);
 }
 
@@ -36,18 +36,18 @@ for (
     ["that stands elsewhere", `{${INPUT},"x":{"outputSchema":{"type":"array"}}}`, undefined],
   ] as const
 ) {
-  Deno.test(`a tool with a schema ${what} is shown as ${shown ?? "it is"}`, () => {
+  Deno.test(`a tool with a schema ${what} is shown as ${shown ?? "it is"}`, async () => {
     const other = '{"outputSchema":{"type":"array"}}';
-    assertEquals(listed([other, tool, other]), `[{},${shown ?? tool},{}]`);
+    assertEquals(await listed([other, tool, other]), `[{},${shown ?? tool},{}]`);
   });
 }
 
-Deno.test("a list without such a schema is the same, byte for byte", () => {
+Deno.test("a list without such a schema is the same, byte for byte", async () => {
   const tool = `{ "outputSchema" : {"type":"object"},${INPUT} }`;
-  assertEquals(listed([tool]), `[${tool}]`);
+  assertEquals(await listed([tool]), `[${tool}]`);
 });
 
-Deno.test("only lists of tools are looked at", () => {
+Deno.test("only lists of tools are looked at", async () => {
   const odd = '{"outputSchema":{"type":"array"}}';
-  assertEquals(listed([odd], "prompts/list"), `[${odd}]`);
+  assertEquals(await listed([odd], "prompts/list"), `[${odd}]`);
 });
