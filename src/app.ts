@@ -23,6 +23,7 @@ import { randomText } from "./platform/random.ts";
 import { createPace } from "./platform/pace.ts";
 import { createTimers } from "./platform/timers.ts";
 import { createStats } from "./telemetry/stats.ts";
+import { openAccounts } from "./app/account_side.ts";
 import { type Base, box, type Platform } from "./app/base.ts";
 import { createApi } from "./app/api_side.ts";
 import { createCatalogSide, firstReading, openCatalog } from "./app/catalog_side.ts";
@@ -65,6 +66,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
 
   const upstream = createUpstreamSide(base);
   const kept = await openCatalog(base);
+  const accounts = await openAccounts(base, kept.database);
   const { catalog, views, tables } = kept;
   const endpoints = createEndpoints(catalog, views);
   const changes = createListChanges({ catalog, views, timers });
@@ -108,8 +110,9 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       revisions: [...STATELESS_REVISIONS, ...SESSION_REVISIONS],
       notReady: () => phase === "ready" ? [] : [phase],
     }),
+    watch: accounts.rights.watch,
     endpoints,
-    admin: createApi(base, { ...kept, ...upstream, discovery, stats, sessions }),
+    admin: createApi(base, { ...accounts, ...kept, ...upstream, discovery, stats, sessions }),
     newCorrelationId: correlationIds(),
   });
 
@@ -138,6 +141,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     },
     async close() {
       kept.catalog.close();
+      accounts.close();
       discovery.prober.stop();
       await Promise.all([discovery.reader.close(), discovery.stop()]);
       sessions.close();

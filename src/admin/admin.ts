@@ -6,6 +6,10 @@
  * @see contract.md, section 6
  */
 import { type Context, Hono } from "hono";
+import type { RevocationService } from "../auth/revocation_service.ts";
+import type { TeamService } from "../auth/team_service.ts";
+import type { TokenService } from "../auth/token_service.ts";
+import type { UserService } from "../auth/user_service.ts";
 import type { ItemService } from "../catalog/item_service.ts";
 import type { ServerService } from "../catalog/server_service.ts";
 import { GatewayError } from "../domain/errors.ts";
@@ -16,14 +20,17 @@ import { openApiDocument } from "./api/document.ts";
 import { preconditionOf } from "./api/etag.ts";
 import { readJson, readQuery } from "./api/input.ts";
 import { type Answer, NO_BODY, NO_QUERY, type Operation, operation } from "./api/operation.ts";
-import { checkAdministrator, checkPermission, PERMISSIONS } from "./api/permissions.ts";
+import { checkCaller, checkRoute } from "./api/permissions.ts";
 import { createPromptOperations } from "./api/prompts.ts";
 import { createResourceOperations } from "./api/resources.ts";
 import { createServerOperations } from "./api/servers.ts";
 import { createSessionOperations, type SessionOperationsDeps } from "./api/sessions.ts";
 import { createStatsOperations, type StatsOperationsDeps } from "./api/stats.ts";
+import { createTeamOperations } from "./api/teams.ts";
+import { createRevocationOperations, createTokenOperations } from "./api/tokens.ts";
 import { createToolOperations } from "./api/tools.ts";
 import { createUpstreamOperations, type UpstreamOperationsDeps } from "./api/upstreams.ts";
+import { createUserOperations } from "./api/users.ts";
 
 export interface Admin {
   /** The verbs that a path takes, `HEAD` and `OPTIONS` apart; none for a path that is not there. */
@@ -44,6 +51,10 @@ export interface AdminDeps extends UpstreamOperationsDeps, Pick<StatsOperationsD
   readonly servers: ServerService;
   readonly items: ItemService;
   readonly sessions: SessionOperationsDeps;
+  readonly users: UserService;
+  readonly teams: TeamService;
+  readonly tokens: TokenService;
+  readonly revocations: RevocationService;
   readonly timers: Timers;
 }
 
@@ -68,7 +79,7 @@ export function createAdmin(deps: AdminDeps, options: AdminOptions): Admin {
   const paths = byPath(operationsOf(deps, options));
   const app = new Hono<{ Bindings: Visit }>();
   for (const [path, methods] of paths) {
-    const route = path.replace("{id}", ":id");
+    const route = path.replaceAll(/\{(\w+)\}/g, ":$1");
     // `test` may be the slug of a server, too: then only POST means something else.
     if (path.endsWith("/test")) {
       app.on([...methods.keys()], route, (c) => serve(deps, c, methods));
@@ -77,7 +88,7 @@ export function createAdmin(deps: AdminDeps, options: AdminOptions): Admin {
     }
   }
   app.notFound((c) => {
-    checkAdministrator(c.env.principal);
+    checkCaller(c.env.principal);
     throw new GatewayError("not_found", "There is nothing here");
   });
   app.onError((error) => {
@@ -101,6 +112,10 @@ export function operationsOf(deps: AdminDeps, options: AdminOptions): readonly O
     ...createResourceOperations(deps.items),
     ...createSessionOperations(deps.sessions),
     ...createStatsOperations(deps),
+    ...createUserOperations(deps.users),
+    ...createTeamOperations(deps.teams),
+    ...createTokenOperations(deps.tokens),
+    ...createRevocationOperations(deps.revocations),
   ];
   let document: string | undefined;
   operations.push(operation({
@@ -135,7 +150,7 @@ function isOf(pattern: string, path: string): boolean {
   const parts = path.split("/");
   const wanted = pattern.split("/");
   return parts.length === wanted.length &&
-    wanted.every((part, i) => part === "{id}" ? parts[i] !== "" : part === parts[i]);
+    wanted.every((part, i) => part.startsWith("{") ? parts[i] !== "" : part === parts[i]);
 }
 
 /** `test` may be the slug of a server, too: all patterns that fit count. */
@@ -148,15 +163,16 @@ function verbsOf(paths: ReadonlyMap<string, Methods>, path: string): readonly st
 
 async function serve(deps: AdminDeps, c: Visited, methods: Methods): Promise<Response> {
   const { principal, correlationId } = c.env;
-  checkAdministrator(principal);
+  checkCaller(principal);
   const { method } = c.req;
   const wanted = methods.get(method === "HEAD" ? "GET" : method);
   if (wanted === undefined) return otherMethod(methods, correlationId);
-  checkPermission(principal, PERMISSIONS.get(`${wanted.method} ${wanted.path}`));
+  checkRoute(principal, `${wanted.method} ${wanted.path}`);
   const request = c.req.raw;
   const answer = await wanted.run({
     principal,
     id: c.req.param("id") ?? "",
+    email: c.req.param("email") ?? "",
     isExpected: preconditionOf(request.headers.get("if-match")),
     query: readQuery(request.url),
     readBody: () => readJson(request, deps.timers),

@@ -11,16 +11,19 @@ import { ALL } from "../catalog/view.ts";
 import { createUpstreamService } from "../catalog/upstream_service.ts";
 import { VERSION } from "../domain/version.ts";
 import type { Stats } from "../telemetry/stats.ts";
+import type { AccountSide } from "./account_side.ts";
 import { type Base, box } from "./base.ts";
 import type { Kept } from "./catalog_side.ts";
 import type { openSessions } from "./message_side.ts";
 import type { UpstreamSide } from "./upstream_side.ts";
 
-interface ApiParts extends Kept, UpstreamSide {
+interface ApiParts extends Kept, UpstreamSide, Services {
   readonly discovery: Discovery;
   readonly stats: Stats;
   readonly sessions: ReturnType<typeof openSessions>;
 }
+
+type Services = Pick<AccountSide, "users" | "teams" | "tokens" | "revocations">;
 
 const UNREADABLE = "Its stored credentials cannot be read with this AUTH_ENCRYPTION_SECRET: give " +
   "them again, or start with the earlier one in AUTH_ENCRYPTION_SECRET_PREVIOUS";
@@ -59,6 +62,10 @@ export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
       };
     },
     sessions: { list: listed, hashKey: box(platform, "session ids").key },
+    users: parts.users,
+    teams: parts.teams,
+    tokens: parts.tokens,
+    revocations: parts.revocations,
     snapshot: stats.snapshot,
     timers,
   }, { version: VERSION });

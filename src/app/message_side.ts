@@ -84,11 +84,11 @@ export function createMessageSide(base: Base, parts: MessageParts) {
   const dispatch = createDispatch({ calls, view, budget });
   const stateless = createStatelessHttp({ ...http, dispatch }, config);
   const { isFinishing, sessions: { endpoint } } = parts;
-  const session = createSessionHttp({ ...http, clock, endpoint, isFinishing }, config);
+  const session = createSessionHttp({ ...http, endpoint, isFinishing }, config);
   return {
     stateless,
     streamable: createStreamable({ stateless, session, timers }, config),
-    legacySse: createLegacySse({ ...http, clock, endpoint, isFinishing }, config),
+    legacySse: createLegacySse({ ...http, endpoint, isFinishing }, config),
     bridge,
   };
 }

@@ -98,12 +98,16 @@ function principalOf(claims: JWTPayload): Principal {
     subject,
     isAdmin: optionalBoolean(claims.is_admin, "is_admin") ||
       optionalBoolean(user.is_admin, "user.is_admin"),
-    teams: teamsOf(claims.teams),
+    ...scopeOf(teamsOf(claims.teams)),
     permissions: optionalTexts(scopes.permissions, "scopes.permissions"),
     onlyServer: optionalText(scopes.server_id, "scopes.server_id"),
     tokenId,
     expiresAtMs: claims.exp === undefined ? Infinity : (claims.exp + CLOCK_SKEW_S) * 1000,
   };
+}
+
+function scopeOf(teams: readonly string[] | undefined) {
+  return { teams, ownedTeams: [], seesOwn: teams !== undefined && teams.length > 0 };
 }
 
 /** Absent and null are no claim at all; entries are ids or slugs, or objects that hold an `id`. */

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { maySee } from "../domain/access.ts";
+import { mayManage } from "../domain/access.ts";
+import { subjectKey } from "../domain/account.ts";
 import { FaultyRequest, GatewayError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import { type Audience, isSlug, slugOf } from "../domain/server.ts";
@@ -15,7 +16,7 @@ export type Precondition = (version: string) => boolean;
 
 /** Tells the versions of a record apart, and those of another that has its name later. */
 export function versionOf({ id, revision }: { readonly id: string; readonly revision: number }) {
-  return `${id}.${revision}`;
+  return `${encodeURIComponent(id)}.${revision}`;
 }
 
 /** @throws {GatewayError} `precondition_failed` */
@@ -43,7 +44,7 @@ export function notFound(what: string): GatewayError {
 
 /**
  * @throws {FaultyRequest} when the audience is not complete
- * @throws {GatewayError} `forbidden` when the caller would not see the record any more
+ * @throws {GatewayError} `forbidden` when the caller may not make something for these
  */
 export function checkAudience(principal: Principal, audience: Audience): void {
   const { visibility, team, owner } = audience;
@@ -54,9 +55,27 @@ export function checkAudience(principal: Principal, audience: Audience): void {
       { path, message: `is needed with the visibility "${visibility}"` },
     ]);
   }
-  if (!maySee(principal, audience)) {
-    throw new GatewayError("forbidden", "The credential is not for those who would see the record");
-  }
+  if (mayManage(principal, audience)) return;
+  const text = visibility === "public"
+    ? "Only administrators make something public"
+    : visibility === "team"
+    ? "Only owners of the team, and administrators, make something for the whole team"
+    : "Only administrators make something for others";
+  throw new GatewayError("forbidden", text);
+}
+
+/** Only administrators give records to others. @throws {GatewayError} `forbidden` */
+export function checkOwner(principal: Principal, before: Audience, after: Audience): void {
+  const { owner } = after;
+  if (principal.isAdmin || owner === undefined || owner === before.owner) return;
+  if (subjectKey(owner) === subjectKey(principal.subject)) return;
+  throw new GatewayError("forbidden", "Only administrators give a record to somebody else");
+}
+
+/** Of a record that the principal may see. @throws {GatewayError} `forbidden` */
+export function checkManaged(principal: Principal, audience: Audience): void {
+  if (mayManage(principal, audience)) return;
+  throw new GatewayError("forbidden", "You may use this record, and not change it");
 }
 
 /** Of those who write one record at once, each round lets one through. */

@@ -11,7 +11,13 @@ import type { Principal } from "../domain/principal.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { CatalogTables, ItemRow } from "../storage/catalog_tables.ts";
 import type { Catalog } from "./catalog.ts";
-import { checkVersion, notFound, type Precondition, untilWritten } from "./editing.ts";
+import {
+  checkManaged,
+  checkVersion,
+  notFound,
+  type Precondition,
+  untilWritten,
+} from "./editing.ts";
 
 export interface ItemService {
   /** Items of these kinds that the principal may see, by server, kind and place. */
@@ -123,6 +129,7 @@ export function createItemService(
       // What other replicas wrote must be known: names are given by what is seen here.
       await catalog.refresh();
       const shown = find(kinds, id, principal);
+      checkManaged(principal, shown.server);
       checkVersion(isExpected, shown.item);
       const { name, ...rest } = change;
       const isNamed = "name" in change;

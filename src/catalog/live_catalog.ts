@@ -6,8 +6,9 @@
  */
 import { GatewayError } from "../domain/errors.ts";
 import type { Declarations } from "../domain/server.ts";
+import { inTurns, repeat } from "../platform/again.ts";
 import { randomText } from "../platform/random.ts";
-import type { Timer, Timers } from "../platform/timers.ts";
+import type { Timers } from "../platform/timers.ts";
 import type { CatalogTables, ServerRow, UpstreamRow } from "../storage/catalog_tables.ts";
 import { createShelves } from "./shelves.ts";
 import type { Catalog, CatalogChange } from "./catalog.ts";
@@ -63,7 +64,8 @@ export async function createLiveCatalog(
       const items = new Set<string>();
       for (const { kind, id } of changes) {
         if (kind === "server") changed.servers.add(id);
-        else (kind === "items" ? items : upstreams).add(id);
+        else if (kind === "items") items.add(id);
+        else if (kind === "upstream") upstreams.add(id);
       }
       for (const id of new Set([...upstreams, ...items])) {
         await loadUpstream(id, items.has(id));
@@ -150,37 +152,6 @@ export async function createLiveCatalog(
     close() {
       for (const stop of stops) stop();
     },
-  };
-}
-
-/** One at a time; whoever comes while it runs is served by exactly one more. */
-function inTurns(work: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
-  return function ask(): Promise<void> {
-    if (running === undefined) {
-      running = work().finally(() => running = undefined);
-      return running;
-    }
-    next ??= running.catch(() => {}).then(() => {
-      next = undefined;
-      return ask();
-    });
-    return next;
-  };
-}
-
-/** Gives the way to stop it. */
-function repeat(timers: Timers, ms: number, work: () => Promise<void>): () => void {
-  let isStopped = false;
-  let timer: Timer | undefined;
-  const later = () => {
-    if (!isStopped) timer = timers.after(ms, () => work().finally(later));
-  };
-  later();
-  return () => {
-    isStopped = true;
-    timer?.cancel();
   };
 }
 

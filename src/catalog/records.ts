@@ -9,6 +9,7 @@ import type { Principal } from "../domain/principal.ts";
 import type { Audience } from "../domain/server.ts";
 import { randomText } from "../platform/random.ts";
 import {
+  checkManaged,
   checkUndeclared,
   checkVersion,
   isConflict,
@@ -97,6 +98,7 @@ export function createRecords<
     checkUndeclared(row);
     const { settings } = row;
     if (settings === undefined || !maySee(principal, settings)) throw notFound(noun);
+    checkManaged(principal, settings);
     checkVersion(isExpected, row);
     return { ...row, settings };
   }

@@ -8,11 +8,11 @@ import { type Fault, FaultyRequest, GatewayError } from "../domain/errors.ts";
 import type { ItemKind } from "../domain/item.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Principal } from "../domain/principal.ts";
-import type { VirtualServer } from "../domain/server.ts";
+import type { Audience, VirtualServer } from "../domain/server.ts";
 import { createRecords } from "./records.ts";
 import type { CatalogTables, ServerSettings } from "../storage/catalog_tables.ts";
 import type { Catalog, ServerShelf, Shelf } from "./catalog.ts";
-import { checkAudience, type Precondition, slugFor } from "./editing.ts";
+import { checkAudience, checkOwner, type Precondition, slugFor } from "./editing.ts";
 import { type Collision, createView, ruleOfServer } from "./view.ts";
 
 export interface ServerService {
@@ -64,6 +64,7 @@ export function createServerService({ tables, catalog }: ServerServiceDeps): Ser
     const { name, ...settings } = server;
     const slug = wanted ?? slugFor(name);
     checkAudience(principal, settings);
+    checkOwner(principal, NOBODY, settings);
     if (catalog.servers().length >= LIMITS.apiServers) throw tooMany();
     checkNames({ ...server, slug }, catalog.upstreams(), principal);
     return await records.shelved(await records.add(slug, { name, settings }));
@@ -78,6 +79,7 @@ export function createServerService({ tables, catalog }: ServerServiceDeps): Ser
     return records.change(slugOrId, isExpected, principal, (row) => {
       const { name, ...settings }: NewServer = { name: row.name, ...row.settings, ...change };
       checkAudience(principal, settings);
+      checkOwner(principal, row.settings, settings);
       // A server that discovery has made ambiguous can still be renamed, narrowed, switched off.
       if (decidesNames(change)) {
         checkNames({ ...settings, name, slug: row.slug }, catalog.upstreams(), principal);
@@ -94,6 +96,8 @@ export function createServerService({ tables, catalog }: ServerServiceDeps): Ser
     remove: records.remove,
   };
 }
+
+const NOBODY: Audience = { visibility: "private", team: undefined, owner: undefined };
 
 /**
  * Names that two items or more would have in this server. Items that are hidden or switched off do

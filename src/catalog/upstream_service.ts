@@ -18,7 +18,7 @@ import type { CatalogTables, UpstreamSettings } from "../storage/catalog_tables.
 import type { Catalog, Shelf } from "./catalog.ts";
 import { type Difference, differenceOf } from "./difference.ts";
 import type { Discovery, Found } from "./discovery.ts";
-import { type Precondition, slugFor, within } from "./editing.ts";
+import { checkManaged, type Precondition, slugFor, within } from "./editing.ts";
 import { sentenceOf } from "./offering.ts";
 import { blank, checked, type NewUpstream, type UpstreamChange } from "./upstream_settings.ts";
 
@@ -121,7 +121,9 @@ export function createUpstreamService(deps: UpstreamServiceDeps): UpstreamServic
   }
 
   async function refresh(slugOrId: string, principal: Principal): Promise<Refreshed> {
-    const { server: { id, enabled }, items } = records.find(slugOrId, principal);
+    const { server, items } = records.find(slugOrId, principal);
+    checkManaged(principal, server);
+    const { id, enabled } = server;
     if (!enabled) throw new GatewayError("conflict", "The upstream server is switched off");
     await within(deps.timers, REFRESH_MS, deps.discovery.discover(id));
     const shelf = await records.shelved(id);

@@ -150,6 +150,18 @@ export const ENTRIES = {
     default: "true",
     help: "Whether a token needs an end (exp).",
   }),
+  requireUser: entry({
+    env: "REQUIRE_USER_IN_DB",
+    parse: boolean,
+    default: "false",
+    help: "Whether a valid token of a subject that is no user here is refused.",
+  }),
+  rightsMaxMs: entry({
+    env: "RIGHTS_CACHE_MAX",
+    parse: duration({ min: "1s", max: "24h" }),
+    default: "60s",
+    help: "How old rights may be while the database cannot be reached; then 503.",
+  }),
   encryptionSecret: optionalEntry({
     env: "AUTH_ENCRYPTION_SECRET",
     parse: secret,
@@ -279,7 +291,6 @@ export const NOT_YET_SERVED: readonly string[] = [
   "REDIS_URL",
   "TLS_CERT_FILE",
   "TLS_KEY_FILE",
-  "REQUIRE_USER_IN_DB",
   "OIDC_ISSUERS",
   "TRUST_PROXY_AUTH",
   "MCP_CLIENT_AUTH_ENABLED",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { subjectKey } from "./account.ts";
 import type { Principal } from "./principal.ts";
 import type { Audience } from "./server.ts";
 
@@ -40,19 +41,50 @@ export function mayEnter(principal: Principal, ...endpoint: readonly string[]): 
   return principal.onlyServer === undefined || endpoint.includes(principal.onlyServer);
 }
 
+/** Whether no team narrows it: an administrator of the whole gateway. */
+export function isUnrestricted({ isAdmin, teams, onlyServer }: Principal): boolean {
+  return isAdmin && teams === undefined && onlyServer === undefined;
+}
+
 /** Whether the record exists for this principal. A hidden one is answered like a missing one. */
 export function maySee(principal: Principal, record: Audience): boolean {
-  // An admin without a team claim sees everything; a claim narrows even an admin.
-  if (principal.isAdmin && principal.teams === undefined) return true;
+  const { isAdmin, teams } = principal;
+  // An administrator who names no teams sees everything; teams narrow even an administrator.
+  if (isAdmin && teams === undefined) return true;
   switch (record.visibility) {
     case "public":
       return true;
     case "team":
-      return record.team !== undefined && (principal.teams?.includes(record.team) ?? false);
+      return record.team !== undefined && (teams?.includes(record.team) ?? false);
     case "private":
-      return record.owner !== undefined && record.owner === principal.subject &&
-        (principal.teams?.length ?? 0) > 0;
+      return principal.seesOwn && isOwn(principal, record);
   }
+}
+
+/** Whether it may change the record and take it away, or make one that is like it. */
+export function mayManage(principal: Principal, record: Audience): boolean {
+  if (principal.isAdmin) return maySee(principal, record);
+  switch (record.visibility) {
+    case "public":
+      return false;
+    case "team":
+      return record.team !== undefined && principal.ownedTeams.includes(record.team);
+    case "private":
+      return principal.seesOwn && isOwn(principal, record);
+  }
+}
+
+function isOwn({ subject }: Principal, { owner }: Audience): boolean {
+  return owner !== undefined && subject !== "" && subjectKey(owner) === subjectKey(subject);
+}
+
+/** The first of the permissions to be granted that the principal does not have itself. */
+export function missingFor(
+  principal: Principal,
+  granted: readonly string[] | undefined,
+): string | undefined {
+  if (principal.permissions === undefined) return undefined;
+  return (granted ?? ["*"]).find((permission) => !isGranted(principal, permission));
 }
 
 /**

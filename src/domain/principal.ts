@@ -1,25 +1,32 @@
 /**
- * The caller after authentication. Everything behind the edge takes a `Principal` as an argument;
- * nobody reads identity from surroundings.
+ * The caller after authentication, with what it may do at this moment. Everything behind the edge
+ * takes a `Principal` as an argument; nobody reads identity from surroundings.
  *
  * @module
  */
+import type { CredentialKind } from "./credential.ts";
 
-/** How the caller proved who it is. Two kinds are two principals, even with one subject. */
-export type CredentialKind = "anonymous" | "gateway_jwt";
+export type { CredentialKind } from "./credential.ts";
 
 export interface Principal {
   readonly kind: CredentialKind;
-  /** E-mail of the caller; empty only for `anonymous`. 1–255 characters otherwise. */
+  /** See `Credential`. */
   readonly subject: string;
   readonly isAdmin: boolean;
-  /** Slugs or ids of teams; `undefined` when the credential names none: public items only. */
+  /**
+   * Ids and slugs of the teams that it acts for. `undefined` is no restriction, for an
+   * administrator; for everybody else it is none.
+   */
   readonly teams: readonly string[] | undefined;
+  /** Ids and slugs of those among them that it manages. */
+  readonly ownedTeams: readonly string[];
+  /** Whether private records that belong to it are there for it. */
+  readonly seesOwn: boolean;
   /** `undefined` is no restriction; an empty list permits nothing. */
   readonly permissions: readonly string[] | undefined;
   /** Slug or id of the only server that this credential may use. */
   readonly onlyServer: string | undefined;
-  /** `jti` of the token, for audit and revocation. */
+  /** See `Credential`. */
   readonly tokenId: string | undefined;
   /** Milliseconds since the epoch; `Infinity` when the credential does not expire. */
   readonly expiresAtMs: number;
@@ -34,7 +41,9 @@ export const ANONYMOUS: Principal = Object.freeze({
   kind: "anonymous",
   subject: "",
   isAdmin: false,
-  teams: undefined,
+  teams: [],
+  ownedTeams: [],
+  seesOwn: false,
   permissions: undefined,
   onlyServer: undefined,
   tokenId: undefined,

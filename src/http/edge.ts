@@ -24,6 +24,8 @@ export interface EdgeDeps {
   readonly log: Log;
   readonly guard: OriginGuard;
   readonly authenticate: Authenticate;
+  /** See `Rights`. */
+  readonly watch: (principal: Principal, changed: () => void) => () => void;
   readonly health: Health;
   readonly streamable: Streamable;
   readonly legacySse: Pick<LegacySse, "open" | "post">;
@@ -209,7 +211,16 @@ function serveMcpAs(
   // One answer for "absent" and "not yours".
   if (!endpoint) throw new GatewayError("not_found", "There is no MCP server at this URL");
   const { completed: delivered } = c.env as ServeInfo;
-  return handler({ request: c.req.raw, head, principal, endpoint, correlationId, delivered });
+  const watch = (changed: () => void) => deps.watch(principal, changed);
+  return handler({
+    request: c.req.raw,
+    head,
+    principal,
+    endpoint,
+    correlationId,
+    delivered,
+    watch,
+  });
 }
 
 async function serveApi(deps: EdgeDeps, visit: Visit): Promise<Response> {

@@ -14,7 +14,6 @@ import type { SessionEndpoint, Visitor } from "../mcp/session/endpoint.ts";
 import type { Reader } from "../mcp/session/reader.ts";
 import { SessionNotFound } from "../mcp/session/session.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
-import type { Clock } from "../platform/clock.ts";
 import type { Timers } from "../platform/timers.ts";
 import { createHold } from "./json_body.ts";
 import type { RequestHead } from "./request_head.ts";
@@ -44,7 +43,6 @@ export interface LegacySseDeps {
   readonly budget: ByteBudget;
   readonly sse: SseWriter;
   readonly timers: Timers;
-  readonly clock: Clock;
   /** Whether the gateway is about to stop: nobody begins to listen any more. */
   readonly isFinishing: () => boolean;
 }
@@ -54,7 +52,7 @@ export interface LegacySseOptions extends SseMessagesOptions {
 }
 
 export function createLegacySse(deps: LegacySseDeps, options: LegacySseOptions): LegacySse {
-  const { endpoint, budget, timers, clock } = deps;
+  const { endpoint, budget, timers } = deps;
   const channels = createSseChannels({ timers, ended }, {
     perPrincipal: options.sessionsPerPrincipal,
     graceMs: LIMITS.sseAwayMs,
@@ -124,18 +122,15 @@ export function createLegacySse(deps: LegacySseDeps, options: LegacySseOptions):
     connection: SseConnection,
   ): Response {
     const held = createHold(budget, incoming.delivered);
-    const leftMs = incoming.principal.expiresAtMs - clock.now();
-    // A stream does not outlive its credential: the client comes back with another.
-    const expiry = leftMs === Infinity
-      ? undefined
-      : timers.after(Math.max(0, leftMs), connection.hangUp);
+    // A stream does not outlive the rights that it was opened with: the client comes back.
+    const unwatch = incoming.watch(connection.hangUp);
     // A place among those of its principal is not for who says nothing.
     const silence = timers.after(
       LIMITS.sseGreetingMs,
       () => channel.sessionId ?? connection.hangUp(),
     );
     const over = () => {
-      expiry?.cancel();
+      unwatch();
       silence.cancel();
       connection.stop();
       channels.left(channel, connection);

@@ -20,7 +20,6 @@ import {
 import type { WholeAnswer } from "../mcp/session/outlet.ts";
 import { type Reader, RETRY_MS } from "../mcp/session/reader.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
-import type { Clock } from "../platform/clock.ts";
 import type { Timers } from "../platform/timers.ts";
 import { withId } from "./call_failed.ts";
 import { createHold, jsonResponse, lateJsonResponse, untilNoticed } from "./json_body.ts";
@@ -43,7 +42,6 @@ export interface SessionHttpDeps {
   readonly budget: ByteBudget;
   readonly sse: SseWriter;
   readonly timers: Timers;
-  readonly clock: Clock;
   /** Whether the gateway is about to stop: nobody begins to listen any more. */
   readonly isFinishing: () => boolean;
 }
@@ -131,9 +129,7 @@ export function createSessionHttp(
   ): Promise<Response> {
     let cut = () => {};
     const reader = await open(() => cut());
-    const leftMs = incoming.principal.expiresAtMs - deps.clock.now();
-    const limited = leftMs === Infinity ? reader : endingIn(reader, leftMs, timers);
-    return stream(incoming, limited, (breakOff) => cut = breakOff);
+    return stream(incoming, watched(reader, incoming), (breakOff) => cut = breakOff);
   }
 
   function stream(
@@ -232,17 +228,17 @@ function within<T>(timers: Timers, pending: Promise<T>, ms: number): Promise<T |
   });
 }
 
-/** A stream does not outlive its credential: the client comes back with another. */
-function endingIn(reader: Reader, leftMs: number, timers: Timers): Pick<Reader, "next" | "stop"> {
-  const timer = timers.after(Math.max(0, leftMs), () => reader.hangUp(RETRY_MS));
+/** A stream does not outlive the rights that it was opened with: the client comes back. */
+function watched(reader: Reader, incoming: StreamableRequest): Pick<Reader, "next" | "stop"> {
+  const unwatch = incoming.watch(() => reader.hangUp(RETRY_MS));
   return {
     async next() {
       const events = await reader.next();
-      if (events === undefined) timer.cancel();
+      if (events === undefined) unwatch();
       return events;
     },
     stop() {
-      timer.cancel();
+      unwatch();
       reader.stop();
     },
   };

@@ -88,6 +88,7 @@ export function createStatelessHttp(
       abort: new AbortController(),
     };
     running.add(call);
+    if (message.method === "subscriptions/listen") endWithRights(call, incoming);
     try {
       const pending = deps.dispatch(call);
       if (form === "json" && message.method !== "subscriptions/listen") {
@@ -157,6 +158,12 @@ export function createStatelessHttp(
       for (const call of running.list()) call.abort.abort(new Draining());
     },
   };
+}
+
+/** A subscription does not outlive the rights that it was made with. */
+function endWithRights(call: Call, { watch, delivered }: StreamableRequest): void {
+  const unwatch = watch(() => call.abort.abort(new Draining()));
+  delivered.then(unwatch, unwatch);
 }
 
 /** `json`: only ever one body. `sse`: an event stream even for one message. */

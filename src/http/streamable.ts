@@ -26,6 +26,11 @@ export interface StreamableRequest {
   readonly correlationId: string;
   /** Settles when the response has been sent, or cannot be any more. */
   readonly delivered: Promise<void>;
+  /**
+   * For what goes on without further messages: called back once, when the principal is not what it
+   * was any more, or its credential has expired. Gives the way to stop that.
+   */
+  readonly watch: (changed: () => void) => () => void;
 }
 
 /** The setting `JSON_RESPONSE_ENABLED`. */

@@ -10,6 +10,7 @@
  */
 import type { Item, Offer } from "../domain/item.ts";
 import type { HttpUpstream, VirtualServer } from "../domain/server.ts";
+import type { ChangeKind } from "./tables/schema.ts";
 
 interface Row {
   /** Random, kept for ever. */
@@ -60,8 +61,8 @@ export interface ItemRow extends Item {
 export interface Change {
   /** Ascending; gaps mean nothing. */
   readonly revision: number;
-  /** `items` are all items of the upstream server with this id. */
-  readonly kind: "upstream" | "server" | "items";
+  /** `items` are all items of the upstream server with this id. Others are of accounts. */
+  readonly kind: ChangeKind;
   readonly id: string;
 }
 

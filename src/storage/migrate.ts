@@ -14,6 +14,7 @@ import { sql, type Transaction } from "kysely";
 import type { Clock } from "../platform/clock.ts";
 import type { Database } from "./database.ts";
 import { catalogMigration } from "./migrations/0001_catalog.ts";
+import { accountsMigration } from "./migrations/0002_accounts.ts";
 import type { Schema } from "./tables/schema.ts";
 
 export interface Migration {
@@ -24,7 +25,7 @@ export interface Migration {
 }
 
 /** Never changed once released: what comes later is appended. */
-export const MIGRATIONS: readonly Migration[] = [catalogMigration];
+export const MIGRATIONS: readonly Migration[] = [catalogMigration, accountsMigration];
 
 /** Any number that other programs do not use. */
 const LOCK = 7_225_301_994;

@@ -18,6 +18,7 @@ import { problemDocument } from "../../src/http/problem.ts";
 import { createEgressPolicy } from "../../src/policy/egress.ts";
 import type { CatalogTables } from "../../src/storage/catalog_tables.ts";
 import { createStats, type Stats } from "../../src/telemetry/stats.ts";
+import { openAccounts } from "./account_world.ts";
 import { type FakeClock, fakeClock, type FakeTimers, fakeTimers } from "./fake_clock.ts";
 import { anUpstream, createMemoryTables } from "./memory_catalog.ts";
 
@@ -26,6 +27,8 @@ export const ADMIN: Principal = {
   subject: "root@example.com",
   isAdmin: true,
   teams: undefined,
+  ownedTeams: [],
+  seesOwn: true,
   permissions: undefined,
   onlyServer: undefined,
   tokenId: "t1",
@@ -108,6 +111,7 @@ export async function adminWorld(
     },
   };
   const watched = interrupted(tables, () => world);
+  const people = await openAccounts();
   const deps: AdminDeps = {
     upstreams: createUpstreamService({ tables: watched, catalog, timers, checkUrl, discovery }),
     servers: createServerService({ tables: watched, catalog }),
@@ -117,6 +121,10 @@ export async function adminWorld(
     sessions: { list: () => sessions, hashKey: new Uint8Array(32).fill(7) },
     snapshot: stats.snapshot,
     timers,
+    users: people.users,
+    teams: people.teams,
+    tokens: people.tokens,
+    revocations: people.revocations,
   };
   const admin = createAdmin(deps, { version: "1.2.3" });
   const world: AdminWorld = {

@@ -19,7 +19,8 @@ export function one(record: unknown, version: Version): Answer {
 
 /** @param path of the list that it is in now */
 export function created(record: unknown, version: Version, path: string): Answer {
-  const headers = { ETag: etagOf(versionOf(version)), Location: `${path}/${version.id}` };
+  const Location = `${path}/${encodeURIComponent(version.id)}`;
+  const headers = { ETag: etagOf(versionOf(version)), Location };
   return { status: 201, body: record, headers };
 }
 

@@ -27,13 +27,19 @@ export function openApiDocument(operations: readonly Operation[], version: strin
     info: {
       title: "Sallyport management API",
       version,
-      description: "For administrators. Errors are problem documents (RFC 9457).",
+      description: "Errors are problem documents (RFC 9457). What a caller may not see is 404.",
     },
   });
   return JSON.stringify(document);
 }
 
-const METHODS = { GET: "get", POST: "post", PATCH: "patch", DELETE: "delete" } as const;
+const METHODS = {
+  GET: "get",
+  POST: "post",
+  PUT: "put",
+  PATCH: "patch",
+  DELETE: "delete",
+} as const;
 
 function routeOf(operation: Operation) {
   const { method, path, summary, status, answer, hasEtag } = operation;
@@ -46,7 +52,7 @@ function routeOf(operation: Operation) {
     security: [{ bearer: [] }],
     "x-permission": PERMISSIONS.get(`${method} ${path}`),
     request: {
-      ...path.includes("{id}") ? { params: z.object({ id: z.string() }) } : {},
+      ...path.includes("{") ? { params: paramsOf(path) } : {},
       ...operation.query === NO_QUERY ? {} : { query: objectOf(operation.query) },
       ...takesBody(operation)
         ? { body: { required: true, content: { [JSON_TYPE]: { schema: operation.body } } } }
@@ -65,6 +71,11 @@ function routeOf(operation: Operation) {
       },
     },
   };
+}
+
+function paramsOf(path: string): z.ZodObject {
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
+  return z.object(Object.fromEntries(names.map((name) => [name, z.string()])));
 }
 
 const ETAG = z.object({ ETag: z.string() });

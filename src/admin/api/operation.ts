@@ -10,13 +10,15 @@ import type { Precondition } from "../../catalog/editing.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { checkedBy } from "./input.ts";
 
-export type Method = "GET" | "POST" | "PATCH" | "DELETE";
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** What every operation knows of its request. */
 export interface Caller {
   readonly principal: Principal;
   /** `{id}` of the path; empty where there is none. */
   readonly id: string;
+  /** `{email}` of the path; empty where there is none. */
+  readonly email: string;
   /** What `If-Match` says. */
   readonly isExpected: Precondition;
 }

@@ -1,11 +1,11 @@
 /**
- * What each route of the API asks of a caller, besides being an administrator. A route without a
- * row is served to nobody.
+ * What each route of the API asks of a caller. A route without a row is served to nobody, and fails
+ * the tests. What a caller may do with a single record is decided by the record's audience.
  *
  * @module
  * @see security.md, AUTHZ-01; contract.md, section 8, "Permissions"
  */
-import { isGranted, mayEnter } from "../../domain/access.ts";
+import { isGranted, isUnrestricted, mayEnter } from "../../domain/access.ts";
 import { GatewayError } from "../../domain/errors.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { InsufficientScope } from "../../mcp/dispatch.ts";
@@ -13,6 +13,7 @@ import { InsufficientScope } from "../../mcp/dispatch.ts";
 /** For what says nothing about this installation. */
 export const NONE = "none";
 
+/** Of which credentials may be restricted to some. */
 export const PERMISSIONS: ReadonlyMap<string, string> = new Map([
   ["GET /api/openapi.json", NONE],
   ["GET /api/upstreams", "upstreams.read"],
@@ -42,22 +43,68 @@ export const PERMISSIONS: ReadonlyMap<string, string> = new Map([
   ["DELETE /api/resources/{id}", "resources.delete"],
   ["GET /api/sessions", "sessions.read"],
   ["GET /api/stats", "metrics.read"],
+  ["GET /api/users", "users.read"],
+  ["POST /api/users", "users.create"],
+  ["GET /api/users/{id}", "users.read"],
+  ["PATCH /api/users/{id}", "users.update"],
+  ["DELETE /api/users/{id}", "users.delete"],
+  ["GET /api/teams", "teams.read"],
+  ["POST /api/teams", "teams.create"],
+  ["GET /api/teams/{id}", "teams.read"],
+  ["PATCH /api/teams/{id}", "teams.update"],
+  ["DELETE /api/teams/{id}", "teams.delete"],
+  ["GET /api/teams/{id}/members", "teams.read"],
+  ["PUT /api/teams/{id}/members/{email}", "teams.update"],
+  ["DELETE /api/teams/{id}/members/{email}", "teams.update"],
+  ["GET /api/tokens", "tokens.read"],
+  ["POST /api/tokens", "tokens.create"],
+  ["GET /api/tokens/{id}", "tokens.read"],
+  ["DELETE /api/tokens/{id}", "tokens.delete"],
+  ["GET /api/revocations", "tokens.read"],
+  ["POST /api/revocations", "tokens.delete"],
+  ["GET /api/revocations/{id}", "tokens.read"],
+  ["DELETE /api/revocations/{id}", "tokens.create"],
 ]);
 
-/** @throws {GatewayError} `forbidden` for all but administrators of the whole gateway */
-export function checkAdministrator(principal: Principal): void {
-  if (principal.isAdmin && mayEnter(principal)) return;
-  throw new GatewayError("forbidden", "The management API is for administrators");
+/** Routes that only administrators of the whole gateway have. */
+export const FOR_ADMINISTRATORS: ReadonlySet<string> = new Set([
+  "GET /api/stats",
+  "POST /api/users",
+  "PATCH /api/users/{id}",
+  "DELETE /api/users/{id}",
+  "POST /api/teams",
+  "DELETE /api/teams/{id}",
+  "GET /api/revocations",
+  "POST /api/revocations",
+  "GET /api/revocations/{id}",
+  "DELETE /api/revocations/{id}",
+]);
+
+/**
+ * @throws {GatewayError} `unauthenticated` for callers without a credential; `forbidden` for
+ *   credentials that are good for one server only
+ */
+export function checkCaller(principal: Principal): void {
+  if (principal.kind === "anonymous") {
+    throw new GatewayError("unauthenticated", "Authentication required");
+  }
+  if (!mayEnter(principal)) {
+    throw new GatewayError("forbidden", "The credential is good for one MCP server only");
+  }
 }
 
 /**
- * @param permission from the table
+ * @param route method and pattern of the path
  * @throws {GatewayError} `forbidden`
  * @throws {InsufficientScope}
  */
-export function checkPermission(principal: Principal, permission: string | undefined): void {
+export function checkRoute(principal: Principal, route: string): void {
+  const permission = PERMISSIONS.get(route);
   if (permission === undefined) {
     throw new GatewayError("forbidden", "Nobody may use this URL");
+  }
+  if (FOR_ADMINISTRATORS.has(route) && !isUnrestricted(principal)) {
+    throw new GatewayError("forbidden", "This URL is for administrators");
   }
   if (permission !== NONE && !isGranted(principal, permission)) {
     throw new InsufficientScope(permission);

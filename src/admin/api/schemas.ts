@@ -25,10 +25,17 @@ export function lines(charsMax: number) {
     });
 }
 
+/** Kept as it is written; whether two are the same is decided without regard to capitals. */
+export const email = line(LIMITS.subjectChars).refine((text) => /^[^\s@,]+@[^\s@,]+$/.test(text), {
+  error: "must be an e-mail address",
+});
+
 export const visibility = z.enum(["public", "team", "private"]);
 
 export const audience = {
-  visibility: visibility.optional().openapi({ description: "public when none is given at first" }),
+  visibility: visibility.optional().openapi({
+    description: "when none is given at first: public for administrators, private for all others",
+  }),
   teamId: line(255).nullish(),
   owner: line(LIMITS.subjectChars).nullish(),
 };

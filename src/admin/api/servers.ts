@@ -107,7 +107,7 @@ function serverFrom(
     prompts: [],
     resources: [],
     naming: "prefixed",
-    visibility: "public",
+    visibility: principal.isAdmin ? "public" : "private",
     team: undefined,
     overrides: overridesFrom(null),
     enabled: true,

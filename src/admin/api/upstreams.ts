@@ -139,7 +139,7 @@ function upstreamFrom(body: z.output<typeof newUpstream>, principal: Principal):
     title: undefined,
     headers: {},
     auth: { type: "none" },
-    visibility: "public",
+    visibility: principal.isAdmin ? "public" : "private",
     team: undefined,
     passthroughHeaders: [],
     timeoutMs: undefined,

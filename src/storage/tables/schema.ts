@@ -9,6 +9,11 @@ export interface Schema {
   changes: ChangesTable;
   change_state: ChangeStateTable;
   facts: FactsTable;
+  users: UsersTable;
+  teams: TeamsTable;
+  members: MembersTable;
+  api_tokens: ApiTokensTable;
+  revocations: RevocationsTable;
   sallyport_migrations: MigrationsTable;
 }
 
@@ -47,9 +52,19 @@ export interface ItemsTable {
   revision: number;
 }
 
+/** Of accounts, `team` stands for the team and its members. */
+export type ChangeKind =
+  | "upstream"
+  | "server"
+  | "items"
+  | "user"
+  | "team"
+  | "api_token"
+  | "revocation";
+
 export interface ChangesTable {
   revision: number;
-  kind: "upstream" | "server" | "items";
+  kind: ChangeKind;
   id: string;
 }
 
@@ -70,4 +85,59 @@ export interface FactsTable {
 export interface MigrationsTable {
   name: string;
   applied_ms: number;
+}
+
+export interface UsersTable {
+  /** See `subjectKey`. */
+  key: string;
+  email: string;
+  full_name: string | null;
+  is_admin: 0 | 1;
+  enabled: 0 | 1;
+  /** The row stays when a user is deleted: the address must not become somebody else's. */
+  deleted: 0 | 1;
+  revision: number;
+  created_ms: number;
+  updated_ms: number;
+}
+
+export interface TeamsTable {
+  id: string;
+  slug: string;
+  name: string;
+  description: string | null;
+  seq: number;
+  revision: number;
+  created_ms: number;
+  updated_ms: number;
+}
+
+export interface MembersTable {
+  team_id: string;
+  /** See `subjectKey`. */
+  key: string;
+  email: string;
+  role: "owner" | "member";
+  since_ms: number;
+}
+
+export interface ApiTokensTable {
+  id: string;
+  /** SHA-256 of the token, hexadecimal: it is too long to be guessed, so it needs no salt. */
+  hash: string;
+  name: string;
+  owner_key: string;
+  owner: string;
+  /** JSON: teams, permissions, the only server. */
+  grants: string;
+  created_ms: number;
+  expires_ms: number;
+}
+
+export interface RevocationsTable {
+  id: string;
+  token_id: string | null;
+  subject: string | null;
+  reason: string | null;
+  created_ms: number;
 }
