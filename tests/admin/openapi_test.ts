@@ -13,6 +13,7 @@ import {
   anItem,
   anUpstream,
   type Json,
+  urlOf,
 } from "../support/admin_world.ts";
 
 Deno.test("the document is OpenAPI 3.1 with a title and the version of the gateway", async () => {
@@ -94,14 +95,18 @@ Deno.test("what is answered is what the document says", async () => {
   const world = await stocked();
   const all = await document(world);
   const wrong: unknown[] = [];
+  const ids: Record<string, string> = {
+    upstreams: "full",
+    servers: "virtual",
+    ...await someAccounts(world),
+  };
   for (const { name, operation } of operations(all)) {
     const [method, path] = name.split(" ");
     const noun = path!.split("/")[2]!;
     const content = operation.responses["200"]?.content;
     if (content === undefined || method !== "GET") continue;
-    const ids: Record<string, string> = { upstreams: "full", servers: "virtual" };
     const id = ids[noun] ?? `full-${noun.slice(0, -1)}-x`;
-    const { status, json } = await world.call("GET", path!.replace("{id}", id));
+    const { status, json } = await world.call("GET", urlOf(path!, id));
     const fits = validator(all, content["application/json"].schema);
     if (status !== 200 || !fits(json)) wrong.push([name, status, fits.errors]);
   }
@@ -123,6 +128,16 @@ Deno.test("the document is for administrators, whatever else they may do", async
   });
   assertEquals(status, 200);
 });
+
+/** One of each; gives their ids by noun. */
+async function someAccounts({ call }: AdminWorld): Promise<Record<string, string>> {
+  const post = async (path: string, body: unknown) => (await call("POST", path, { body })).json;
+  const { email } = await post("/api/users", { email: "ann@example.com", fullName: "Ann" });
+  const team = await post("/api/teams", { name: "Ops", description: "all of it" });
+  const token = await post("/api/tokens", { name: "ci", teams: "*" });
+  const revocation = await post("/api/revocations", { jti: "j1", reason: "lost" });
+  return { users: email, teams: team.id, tokens: token.id, revocations: revocation.id };
+}
 
 async function document(world?: AdminWorld): Promise<Json> {
   const { call } = world ?? await adminWorld();

@@ -22,6 +22,8 @@ Deno.test("a correct token is let in", async () => {
     subject: "alice@example.com",
     isAdmin: false,
     teams: undefined,
+    ownedTeams: [],
+    seesOwn: false,
     permissions: undefined,
     onlyServer: undefined,
     tokenId: "token-1",

@@ -33,8 +33,15 @@ for (
       false,
     ],
     [
-      "a user whose name differs in case",
+      "a user whose address is written with other capitals",
       user({ subject: "ALICE@example.com", teams: ["red"] }),
+      true,
+      true,
+      true,
+    ],
+    [
+      "a user of the team to whom nothing belongs",
+      user({ teams: ["red"], seesOwn: false }),
       true,
       true,
       false,
@@ -187,7 +194,10 @@ for (const method of ["constructor", "toString", "__proto__"]) {
 }
 
 function user(more: Partial<Principal>): Principal {
-  return { ...ANONYMOUS, kind: "gateway_jwt", subject: "alice@example.com", ...more };
+  const { isAdmin = false, teams = isAdmin ? undefined : [] } = more;
+  const seesOwn = teams === undefined || teams.length > 0;
+  const subject = "alice@example.com";
+  return { ...ANONYMOUS, kind: "gateway_jwt", subject, seesOwn, ...more, teams };
 }
 
 function server(more: Partial<Audience>): Audience {

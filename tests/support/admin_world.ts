@@ -218,6 +218,11 @@ export async function allOperations() {
   return operationsOf((await adminWorld()).deps, { version: "1.2.3" });
 }
 
+/** A URL of this pattern. */
+export function urlOf(path: string, id = "x"): string {
+  return path.replace("{id}", id).replace("{email}", "x@example.com");
+}
+
 export function anOffer(members: Partial<Offer> = {}): Offer {
   return {
     revision: "2025-11-25",

@@ -66,9 +66,11 @@ export const PERMISSIONS: ReadonlyMap<string, string> = new Map([
   ["DELETE /api/revocations/{id}", "tokens.create"],
 ]);
 
+/** Routes that only administrators have, narrowed to a team or not. */
+const FOR_ADMINISTRATORS: ReadonlySet<string> = new Set(["GET /api/stats"]);
+
 /** Routes that only administrators of the whole gateway have. */
-export const FOR_ADMINISTRATORS: ReadonlySet<string> = new Set([
-  "GET /api/stats",
+const FOR_UNRESTRICTED: ReadonlySet<string> = new Set([
   "POST /api/users",
   "PATCH /api/users/{id}",
   "DELETE /api/users/{id}",
@@ -103,7 +105,9 @@ export function checkRoute(principal: Principal, route: string): void {
   if (permission === undefined) {
     throw new GatewayError("forbidden", "Nobody may use this URL");
   }
-  if (FOR_ADMINISTRATORS.has(route) && !isUnrestricted(principal)) {
+  const isRefused = (FOR_ADMINISTRATORS.has(route) && !principal.isAdmin) ||
+    (FOR_UNRESTRICTED.has(route) && !isUnrestricted(principal));
+  if (isRefused) {
     throw new GatewayError("forbidden", "This URL is for administrators");
   }
   if (permission !== NONE && !isGranted(principal, permission)) {

@@ -64,7 +64,6 @@ export function createUserOperations(users: UserService): readonly Operation[] {
           isAdmin: body.isAdmin ?? false,
           enabled: body.enabled ?? true,
         });
-        const at = { ...version(user), id: encodeURIComponent(user.email) };
         return created(recordOf(user), version(user), PATH);
       },
     }),
