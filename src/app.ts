@@ -4,9 +4,6 @@
  *
  * @module
  */
-import { createAuthenticate } from "./auth/authenticate.ts";
-import { createVerifyToken } from "./auth/bearer_jwt.ts";
-import { createTokenCache } from "./auth/token_cache.ts";
 import type { Declarations } from "./domain/server.ts";
 import type { Config } from "./config/load.ts";
 import { LIMITS } from "./domain/limits.ts";
@@ -25,12 +22,14 @@ import { createTimers } from "./platform/timers.ts";
 import { createStats } from "./telemetry/stats.ts";
 import { type Base, box, type Platform } from "./app/base.ts";
 import { createApi } from "./app/api_side.ts";
+import { createAuthSide } from "./app/auth_side.ts";
 import { createCatalogSide, firstReading, openCatalog } from "./app/catalog_side.ts";
 import { openStatelessServers } from "./app/bridge_side.ts";
 import { argumentCheck, createMessageSide, openSessions } from "./app/message_side.ts";
 import { createUpstreamSide } from "./app/upstream_side.ts";
 
 export type { Platform } from "./app/base.ts";
+export { gatewayIssuer } from "./app/auth_side.ts";
 
 export interface App {
   readonly fetch: (request: Request, info: ServeInfo) => Response | Promise<Response>;
@@ -91,18 +90,13 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     serverOf: (slug: string) => catalog.upstream(slug)?.server,
     isFinishing: () => isFinishing,
   });
+  const auth = createAuthSide(base, upstream.egress);
   const edge = createEdge({
     log,
+    ...auth,
     streamable,
     legacySse,
     guard: createOriginGuard({ ...config, listener: platform.listener }),
-    authenticate: createAuthenticate({
-      verifyToken: createVerifyToken(clock, gatewayIssuer(config, platform.jwtSecret), {
-        requireExpiration: config.requireExpiration,
-        requireTokenId: config.requireTokenId,
-      }),
-      cache: createTokenCache(clock),
-    }, config),
     health: createHealth({
       version: VERSION,
       revisions: [...STATELESS_REVISIONS, ...SESSION_REVISIONS],
@@ -141,6 +135,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       discovery.prober.stop();
       await Promise.all([discovery.reader.close(), discovery.stop()]);
       sessions.close();
+      auth.close();
       await bridge.close();
       await upstream.close();
       await kept.database.close();
@@ -161,15 +156,6 @@ const STATS = {
   ],
   upstreamsMax: 10_000,
 };
-
-export function gatewayIssuer(config: Config, secret: string) {
-  return {
-    issuer: config.jwtIssuer,
-    audience: config.jwtAudience,
-    algorithm: config.jwtAlgorithm,
-    secret: new TextEncoder().encode(secret),
-  };
-}
 
 /** Unique over replicas and restarts, and cheap: it is made for every request. */
 function correlationIds(): () => string {

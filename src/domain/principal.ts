@@ -4,13 +4,11 @@
  *
  * @module
  */
-
-/** How the caller proved who it is. Two kinds are two principals, even with one subject. */
-export type CredentialKind = "anonymous" | "gateway_jwt";
+import type { CredentialKind } from "./credential.ts";
 
 export interface Principal {
   readonly kind: CredentialKind;
-  /** E-mail of the caller; empty only for `anonymous`. 1–255 characters otherwise. */
+  /** E-mail of the caller, or what its issuer calls it; empty only for `anonymous`. 1–255 characters otherwise. */
   readonly subject: string;
   readonly isAdmin: boolean;
   /** Slugs or ids of teams; `undefined` when the credential names none: public items only. */
