@@ -4,9 +4,6 @@
  *
  * @module
  */
-import { createAuthenticate } from "./auth/authenticate.ts";
-import { createVerifyToken } from "./auth/bearer_jwt.ts";
-import { createTokenCache } from "./auth/token_cache.ts";
 import type { Declarations } from "./domain/server.ts";
 import type { Config } from "./config/load.ts";
 import { LIMITS } from "./domain/limits.ts";
@@ -26,12 +23,14 @@ import { createStats } from "./telemetry/stats.ts";
 import { openAccounts } from "./app/account_side.ts";
 import { type Base, box, type Platform } from "./app/base.ts";
 import { createApi } from "./app/api_side.ts";
+import { createAuthSide } from "./app/auth_side.ts";
 import { createCatalogSide, firstReading, openCatalog } from "./app/catalog_side.ts";
 import { openStatelessServers } from "./app/bridge_side.ts";
 import { argumentCheck, createMessageSide, openSessions } from "./app/message_side.ts";
 import { createUpstreamSide } from "./app/upstream_side.ts";
 
 export type { Platform } from "./app/base.ts";
+export { gatewayIssuer } from "./app/auth_side.ts";
 
 export interface App {
   readonly fetch: (request: Request, info: ServeInfo) => Response | Promise<Response>;
@@ -93,24 +92,18 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     serverOf: (slug: string) => catalog.upstream(slug)?.server,
     isFinishing: () => isFinishing,
   });
+  const auth = createAuthSide(base, upstream.egress, accounts);
   const edge = createEdge({
     log,
+    ...auth,
     streamable,
     legacySse,
     guard: createOriginGuard({ ...config, listener: platform.listener }),
-    authenticate: createAuthenticate({
-      verifyToken: createVerifyToken(clock, gatewayIssuer(config, platform.jwtSecret), {
-        requireExpiration: config.requireExpiration,
-        requireTokenId: config.requireTokenId,
-      }),
-      cache: createTokenCache(clock),
-    }, config),
     health: createHealth({
       version: VERSION,
       revisions: [...STATELESS_REVISIONS, ...SESSION_REVISIONS],
       notReady: () => phase === "ready" ? [] : [phase],
     }),
-    watch: accounts.rights.watch,
     endpoints,
     admin: createApi(base, { ...accounts, ...kept, ...upstream, discovery, stats, sessions }),
     newCorrelationId: correlationIds(),
@@ -145,6 +138,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       discovery.prober.stop();
       await Promise.all([discovery.reader.close(), discovery.stop()]);
       sessions.close();
+      auth.close();
       await bridge.close();
       await upstream.close();
       await kept.database.close();
@@ -165,15 +159,6 @@ const STATS = {
   ],
   upstreamsMax: 10_000,
 };
-
-export function gatewayIssuer(config: Config, secret: string) {
-  return {
-    issuer: config.jwtIssuer,
-    audience: config.jwtAudience,
-    algorithm: config.jwtAlgorithm,
-    secret: new TextEncoder().encode(secret),
-  };
-}
 
 /** Unique over replicas and restarts, and cheap: it is made for every request. */
 function correlationIds(): () => string {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { GatewayKeys } from "../auth/issuers.ts";
 import type { Config } from "../config/load.ts";
 import { ClientLeft, Draining } from "../mcp/failure.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
@@ -18,8 +19,8 @@ export interface Platform {
   readonly log: Log;
   readonly listener: { readonly hostname: string; readonly port: number; readonly secure: boolean };
   readonly database: DatabasePlace;
-  /** Key of the gateway's own tokens. */
-  readonly jwtSecret: string;
+  /** Keys of the gateway's own tokens. */
+  readonly jwtKeys: GatewayKeys;
   /** `AUTH_ENCRYPTION_SECRET`, given or generated. */
   readonly encryptionSecret: string;
   /** What every stdio server's process is given besides what its entry lists. */

@@ -1,145 +1,170 @@
 /**
- * Bearer tokens of the gateway's own issuer: signature, times and claims in, `Principal` out.
+ * JSON Web Tokens: who has signed one, with which key, for whom; claims become a `Credential` in
+ * `claims.ts`.
  *
- * Whatever is wrong with a token, the caller learns only that it is not valid; the reason is the
- * `cause`, for the log.
+ * What a token's header says picks nothing but one of the keys of the issuer that the token names:
+ * algorithms come from the configuration, and addresses and keys in the header are not looked at.
  *
  * @module
- * @see RFC 7519, and RFC 8725 for what is refused
+ * @see RFC 7515, RFC 7519, and RFC 8725 for what is refused
  */
-import { type JWTPayload, jwtVerify } from "jose";
+import { decodeJwt, decodeProtectedHeader, jwtVerify } from "jose";
+import type { Credential } from "../domain/credential.ts";
 import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { Principal } from "../domain/principal.ts";
 import type { Clock } from "../platform/clock.ts";
-
-export interface GatewayIssuer {
-  readonly issuer: string;
-  readonly audience: string;
-  /** The only algorithm accepted, whatever a token's header says. */
-  readonly algorithm: "HS256" | "HS384" | "HS512";
-  readonly secret: Uint8Array;
-}
+import { EXTERNAL } from "./algorithms.ts";
+import { audiencesOf, type Claims, gatewayCredential, oidcCredential } from "./claims.ts";
+import { invalidToken } from "./invalid_token.ts";
+import type { GatewayIssuer, JwtKey, OidcIssuer } from "./issuers.ts";
+import type { KeySet } from "./key_set.ts";
 
 export interface ClaimRules {
   readonly requireExpiration: boolean;
   readonly requireTokenId: boolean;
 }
 
-/** Clocks of issuer and gateway may differ by this much, for every time claim. */
-export const CLOCK_SKEW_S = 60;
+/** A credential that was proven, and what that depends on. */
+export interface Verdict {
+  readonly credential: Credential;
+  /** The only URLs at which it counts; `undefined` when it is for the gateway as a whole. */
+  readonly resources: readonly string[] | undefined;
+  /** How long it may be remembered from now: its key may be taken back. */
+  readonly freshMs: number;
+}
 
-/** The last moment that a JavaScript date can name, in seconds: later ones are nonsense. */
-const NUMERIC_DATE_MAX = 8.64e12;
+/** @param resource URL of the endpoint that the client used */
+export type VerifyToken = (token: string, resource: string) => Promise<Verdict>;
 
-export type VerifyToken = (token: string) => Promise<Principal>;
+/** An external issuer with its keys. */
+export interface TrustedIssuer {
+  readonly issuer: OidcIssuer;
+  readonly keySet: KeySet;
+}
 
-/** @throws {GatewayError} `unauthenticated` from the returned function */
-export function createVerifyToken(
-  clock: Clock,
-  issuer: GatewayIssuer,
-  rules: ClaimRules,
-): VerifyToken {
-  const requiredClaims = ["sub"];
-  if (rules.requireExpiration) requiredClaims.push("exp");
-  if (rules.requireTokenId) requiredClaims.push("jti");
-  return async (token) => {
+export interface VerifyTokenDeps {
+  readonly clock: Clock;
+  readonly gateway: GatewayIssuer;
+  readonly trusted: readonly TrustedIssuer[];
+}
+
+/** How tokens of one issuer are verified. */
+interface Verifier {
+  readonly algorithms: readonly string[];
+  readonly audience: string;
+  /** @returns `undefined` when the issuer has no such key */
+  readonly findKey: (
+    kid: string | undefined,
+    algorithm: string,
+  ) => Promise<{ readonly key: JwtKey; readonly freshMs: number } | undefined>;
+  readonly credentialOf: (claims: Claims, nowMs: number) => Credential;
+}
+
+/**
+ * @throws {GatewayError} from the returned function: `unauthenticated`; `unavailable` when the keys
+ *   of the token's issuer were never to be had
+ */
+export function createVerifyToken(deps: VerifyTokenDeps, rules: ClaimRules): VerifyToken {
+  const { clock, gateway, trusted } = deps;
+  // Exactly as written: two issuers that look alike are two.
+  const verifiers = new Map<string, Verifier>(
+    trusted.map(({ issuer, keySet }) => [issuer.issuer, externalVerifier(issuer, keySet)]),
+  );
+  verifiers.set(gateway.issuer, gatewayVerifier(gateway, rules));
+  return async (token, resource) => {
     try {
-      const now = clock.now();
-      const { payload, protectedHeader } = await jwtVerify(token, issuer.secret, {
-        algorithms: [issuer.algorithm],
-        issuer: issuer.issuer,
-        audience: issuer.audience,
-        clockTolerance: CLOCK_SKEW_S,
-        currentDate: new Date(now),
-        requiredClaims,
+      const { kid, alg } = headerOf(token);
+      const { iss } = decodeJwt(token);
+      // Before any key is tried: a key speaks for its own issuer only.
+      const verifier = typeof iss === "string" ? verifiers.get(iss) : undefined;
+      if (verifier === undefined) throw new Error("Nobody's token");
+      if (!verifier.algorithms.includes(alg)) throw new Error("Not an algorithm of this issuer");
+      const found = await verifier.findKey(kid, alg);
+      if (found === undefined) throw new Error("Not a key of this issuer");
+      const nowMs = clock.now();
+      const { payload } = await jwtVerify(token, found.key, {
+        algorithms: [alg],
+        // Times are looked at with the other claims, which know what is no time at all.
+        clockTolerance: NUMBERS_ONLY,
+        currentDate: new Date(nowMs),
       });
-      // The own issuer has one key and gives it no id; a token that names one means another.
-      if (protectedHeader.kid !== undefined) throw new Error("Unknown kid");
-      checkTimes(payload, now / 1000);
-      return principalOf(payload);
+      return {
+        credential: verifier.credentialOf(payload, nowMs),
+        resources: resourcesOf(payload, verifier.audience, resource),
+        freshMs: found.freshMs,
+      };
     } catch (cause) {
+      if (cause instanceof GatewayError && cause.code === "unavailable") throw cause;
       throw invalidToken(cause);
     }
   };
 }
 
-export function invalidToken(cause: unknown): GatewayError {
-  return new GatewayError("unauthenticated", "Authentication required", { cause });
-}
+/** Longer than all times: the library then checks no more than their types. */
+const NUMBERS_ONLY = 1e15;
 
-function checkTimes(claims: JWTPayload, nowS: number): void {
-  for (const name of ["exp", "nbf", "iat"] as const) {
-    const time: unknown = claims[name];
-    if (time === undefined) continue;
-    if (typeof time !== "number" || !(time >= 0 && time <= NUMERIC_DATE_MAX)) {
-      throw new Error(`Claim ${name} is not a time`);
-    }
-  }
-  if (claims.iat !== undefined && claims.iat > nowS + CLOCK_SKEW_S) {
-    throw new Error("Claim iat lies in the future");
-  }
-}
-
-function principalOf(claims: JWTPayload): Principal {
-  const subject: unknown = claims.sub;
-  if (typeof subject !== "string") throw new Error("Claim sub is not text");
-  if (subject.trim() === "" || subject.length > LIMITS.subjectChars) {
-    throw new Error("Claim sub is empty or too long");
-  }
-  const scopes = optionalObject(claims.scopes, "scopes");
-  const user = optionalObject(claims.user, "user");
-  const tokenId: unknown = claims.jti;
-  if (tokenId !== undefined && typeof tokenId !== "string") {
-    throw new Error("Claim jti is not text");
-  }
+function gatewayVerifier(gateway: GatewayIssuer, rules: ClaimRules): Verifier {
   return {
-    kind: "gateway_jwt",
-    subject,
-    isAdmin: optionalBoolean(claims.is_admin, "is_admin") ||
-      optionalBoolean(user.is_admin, "user.is_admin"),
-    ...scopeOf(teamsOf(claims.teams)),
-    permissions: optionalTexts(scopes.permissions, "scopes.permissions"),
-    onlyServer: optionalText(scopes.server_id, "scopes.server_id"),
-    tokenId,
-    expiresAtMs: claims.exp === undefined ? Infinity : (claims.exp + CLOCK_SKEW_S) * 1000,
+    algorithms: [gateway.algorithm],
+    audience: gateway.audience,
+    // It has one key and gives it no id; a token that names one means another.
+    findKey: (kid) =>
+      Promise.resolve(
+        kid === undefined ? { key: gateway.keys.verify, freshMs: Infinity } : undefined,
+      ),
+    credentialOf(claims, nowMs) {
+      if (rules.requireExpiration) needClaim(claims, "exp");
+      if (rules.requireTokenId) needClaim(claims, "jti");
+      return gatewayCredential(claims, nowMs);
+    },
   };
 }
 
-function scopeOf(teams: readonly string[] | undefined) {
-  return { teams, ownedTeams: [], seesOwn: teams !== undefined && teams.length > 0 };
+/** Many such issuers give no `jti`: these tokens are revoked by their subject. */
+function externalVerifier(issuer: OidcIssuer, keySet: KeySet): Verifier {
+  return {
+    algorithms: EXTERNAL,
+    audience: issuer.audience,
+    findKey: keySet.find,
+    credentialOf(claims, nowMs) {
+      needClaim(claims, "exp");
+      return oidcCredential(claims, issuer, nowMs);
+    },
+  };
 }
 
-/** Absent and null are no claim at all; entries are ids or slugs, or objects that hold an `id`. */
-function teamsOf(claim: unknown): readonly string[] | undefined {
-  if (claim === undefined || claim === null) return undefined;
-  if (!Array.isArray(claim)) throw new Error("Claim teams is not a list");
-  return claim.map((entry) => {
-    const id = typeof entry === "object" && entry !== null ? entry.id : entry;
-    if (typeof id !== "string" || id === "") throw new Error("Claim teams has a wrong entry");
-    return id;
-  });
+function needClaim(claims: Claims, name: string): void {
+  if (claims[name] === undefined) throw new Error(`Claim ${name} is missing`);
 }
 
-function optionalObject(value: unknown, name: string): Readonly<Record<string, unknown>> {
-  if (value === undefined || value === null) return {};
-  if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new Error(`Claim ${name} is not an object`);
+/** @throws {Error} for an encrypted token too: its header is not that of a signed one */
+function headerOf(token: string): { readonly kid: string | undefined; readonly alg: string } {
+  const { kid, alg, enc, zip } = decodeProtectedHeader(token) as Claims;
+  if (enc !== undefined || zip !== undefined) throw new Error("Encrypted or compressed");
+  if (typeof alg !== "string") throw new Error("No algorithm");
+  if (kid === undefined) return { kid, alg };
+  if (typeof kid !== "string" || kid.length >= LIMITS.keyIdChars) throw new Error("Not a kid");
+  return { kid, alg };
 }
 
-function optionalBoolean(value: unknown, name: string): boolean {
-  if (value === undefined || typeof value === "boolean") return value ?? false;
-  throw new Error(`Claim ${name} is not a boolean`);
+/** @throws {Error} when the token is for somebody else */
+function resourcesOf(
+  claims: Claims,
+  audience: string,
+  resource: string,
+): readonly string[] | undefined {
+  const audiences = audiencesOf(claims);
+  if (audiences.includes(audience)) return undefined;
+  if (audiences.includes(resource)) return audiences;
+  throw new Error("Claim aud does not name this gateway");
 }
 
-function optionalText(value: unknown, name: string): string | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === "string") return value;
-  throw new Error(`Claim ${name} is not text`);
-}
-
-function optionalTexts(value: unknown, name: string): readonly string[] | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (Array.isArray(value) && value.every((entry) => typeof entry === "string")) return value;
-  throw new Error(`Claim ${name} is not a list of texts`);
+/** Whom a token names that nobody has verified; to count failures with, and for nothing else. */
+export function namedSubject(token: string): string | undefined {
+  try {
+    const { sub } = decodeJwt(token) as Claims;
+    return typeof sub === "string" && sub.length <= LIMITS.subjectChars ? sub : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -7,7 +7,7 @@
 import { SignJWT } from "jose";
 import type { Clock } from "../platform/clock.ts";
 import { randomText } from "../platform/random.ts";
-import type { GatewayIssuer } from "./bearer_jwt.ts";
+import type { GatewayIssuer } from "./issuers.ts";
 
 export interface TokenRequest {
   /** E-mail of the person or name of the agent, 1–255 characters. */
@@ -20,11 +20,14 @@ export interface TokenRequest {
   readonly serverId: string | undefined;
 }
 
+/** @throws {Error} when the gateway has no key to sign with */
 export async function issueToken(
   clock: Clock,
   issuer: GatewayIssuer,
   request: TokenRequest,
 ): Promise<string> {
+  const { sign } = issuer.keys;
+  if (sign === undefined) throw new Error("There is no key to sign with");
   const nowS = Math.floor(clock.now() / 1000);
   const scopes = {
     ...(request.permissions && { permissions: request.permissions }),
@@ -43,5 +46,5 @@ export async function issueToken(
     .setIssuedAt(nowS)
     .setExpirationTime(nowS + Math.floor(request.expiresInMs / 1000))
     .setJti(randomText(16))
-    .sign(issuer.secret);
+    .sign(sign);
 }

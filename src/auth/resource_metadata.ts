@@ -12,14 +12,24 @@ export interface ResourceMetadata {
   readonly resource: string;
   readonly resource_name: string;
   readonly bearer_methods_supported: readonly string[];
+  /** Where tokens are to be had; left out when there is no such place. */
+  readonly authorization_servers?: readonly string[];
 }
 
-/** @param baseUrl origin that the client used, without a final slash */
-export function resourceMetadata(baseUrl: string, path: string): ResourceMetadata {
+/**
+ * @param baseUrl origin that the client used, without a final slash
+ * @param issuers external issuers whose tokens are taken
+ */
+export function resourceMetadata(
+  baseUrl: string,
+  path: string,
+  issuers: readonly string[] = [],
+): ResourceMetadata {
   return {
     resource: baseUrl + path,
     resource_name: "Sallyport",
     bearer_methods_supported: ["header"],
+    ...issuers.length > 0 && { authorization_servers: issuers },
   };
 }
 

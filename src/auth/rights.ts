@@ -14,7 +14,7 @@ import { ANONYMOUS, type Principal } from "../domain/principal.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { Accounts } from "./accounts.ts";
-import { invalidToken } from "./bearer_jwt.ts";
+import { invalidToken } from "./invalid_token.ts";
 
 export interface Rights {
   /**

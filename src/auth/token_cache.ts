@@ -8,15 +8,27 @@
  * @module
  */
 import { hash } from "node:crypto";
+import type { Credential } from "../domain/credential.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { Principal } from "../domain/principal.ts";
 import type { Clock } from "../platform/clock.ts";
 import { randomText } from "../platform/random.ts";
+import type { Verdict } from "./bearer_jwt.ts";
 
 export interface TokenCache {
-  /** The principal of a verified credential that has not expired since. */
-  readonly find: (credential: string) => Principal | undefined;
-  readonly keep: (credential: string, principal: Principal) => void;
+  /**
+   * What was verified, while it has not expired, its key is not to be asked for again, and it
+   * counts at this URL.
+   * @param text as it was presented
+   */
+  readonly find: (text: string, resource: string) => Credential | undefined;
+  readonly keep: (text: string, verdict: Verdict) => void;
+}
+
+interface Entry {
+  readonly credential: Credential;
+  readonly resources: readonly string[] | undefined;
+  /** By the clock for durations. */
+  readonly untilMs: number;
 }
 
 /** How long a credential may be kept as it is after it was hashed. */
@@ -27,39 +39,51 @@ export function createTokenCache(
   clock: Clock,
   maxEntries: number = LIMITS.verifiedTokens,
 ): TokenCache {
-  const entries = new Map<string, Principal>();
-  const recent = new Map<string, Principal>();
+  const entries = new Map<string, Entry>();
+  const recent = new Map<string, Entry>();
   let recentSinceMs = clock.monotonic();
   // The key comes first and has a fixed length, and the digest never leaves this map.
   const key = randomText(32);
-  const keyOf = (credential: string) => hash("sha256", key + credential, "hex");
+  const keyOf = (text: string) => hash("sha256", key + text, "hex");
 
-  function findRecent(credential: string): Principal | undefined {
+  function findRecent(text: string): Entry | undefined {
     const nowMs = clock.monotonic();
-    if (nowMs - recentSinceMs < RECENT_MS) return recent.get(credential);
+    if (nowMs - recentSinceMs < RECENT_MS) return recent.get(text);
     recent.clear();
     recentSinceMs = nowMs;
     return undefined;
   }
 
-  function findKept(credential: string): Principal | undefined {
-    const principal = entries.get(keyOf(credential));
-    if (principal !== undefined && recent.size < RECENT_MAX) recent.set(credential, principal);
-    return principal;
+  function findKept(text: string): Entry | undefined {
+    const entry = entries.get(keyOf(text));
+    if (entry !== undefined && recent.size < RECENT_MAX) recent.set(text, entry);
+    return entry;
   }
 
+  const isOver = ({ credential, untilMs }: Entry) =>
+    credential.expiresAtMs <= clock.now() ||
+    (untilMs !== Infinity && untilMs <= clock.monotonic());
+
   return {
-    find(credential) {
-      const principal = findRecent(credential) ?? findKept(credential);
-      if (principal === undefined || principal.expiresAtMs > clock.now()) return principal;
-      recent.delete(credential);
-      entries.delete(keyOf(credential));
-      return undefined;
+    find(text, resource) {
+      const entry = findRecent(text) ?? findKept(text);
+      if (entry === undefined) return undefined;
+      if (isOver(entry)) {
+        recent.delete(text);
+        entries.delete(keyOf(text));
+        return undefined;
+      }
+      const { credential, resources } = entry;
+      return resources === undefined || resources.includes(resource) ? credential : undefined;
     },
-    keep(credential, principal) {
+    keep(text, { credential, resources, freshMs }) {
+      const hashed = keyOf(text);
+      // Of two requests with one token the later one is kept last.
+      recent.delete(text);
+      entries.delete(hashed);
       // Insertion order is age: the oldest makes room.
       if (entries.size >= maxEntries) entries.delete(entries.keys().next().value!);
-      entries.set(keyOf(credential), principal);
+      entries.set(hashed, { credential, resources, untilMs: clock.monotonic() + freshMs });
     },
   };
 }

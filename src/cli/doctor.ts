@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { isAsymmetric } from "../auth/algorithms.ts";
+import type { OidcIssuer } from "../auth/issuers.ts";
 import type { Config } from "../config/load.ts";
 import type { UpstreamDeclaration } from "../domain/server.ts";
 import { resolveName } from "../platform/dial.ts";
@@ -35,7 +37,11 @@ function report(config: Config): readonly string[] {
     `Data           ${config.dataDir}`,
     `Database       ${shownDatabase(config)}`,
     `Config file    ${config.configPath ?? "none"}`,
-    `Signing key    ${config.jwtSecretKey ? "from JWT_SECRET_KEY" : "in the data directory"}`,
+    `Signing key    ${signingKey(config)}`,
+    ...config.oidcIssuers.map((one) => `Issuer         ${one.issuer}  ${factsOf(one)}`),
+    ...config.trustProxyAuth
+      ? [`Proxy user     ${config.proxyUserHeader}${onlyProxy(config)}`]
+      : [],
     `Upstreams      ${upstreams.length}`,
     ...upstreams.map((server) => `  ${server.slug}  ${visibilityOf(server)}  ${placeOf(server)}`),
     `Servers        ${servers.length}`,
@@ -44,6 +50,25 @@ function report(config: Config): readonly string[] {
     ...hints(config).map((hint) => `Note           ${hint}`),
     ...warnings(config).map((warning) => `Warning        ${warning}`),
   ];
+}
+
+function signingKey(config: Config): string {
+  const { jwtAlgorithm, jwtSecretKey, jwtPublicKeyPath, jwtPrivateKeyPath } = config;
+  if (!isAsymmetric(jwtAlgorithm)) {
+    return jwtSecretKey ? "from JWT_SECRET_KEY" : "in the data directory";
+  }
+  const minting = jwtPrivateKeyPath ?? "none: JWT_PRIVATE_KEY_PATH is not set";
+  return `${jwtAlgorithm}, verifying ${jwtPublicKeyPath}, minting ${minting}`;
+}
+
+function factsOf({ jwksUri, emailClaim, teamsClaim }: OidcIssuer): string {
+  const keys = jwksUri === undefined ? "keys discovered" : "keys from jwksUri";
+  const teams = teamsClaim === undefined ? "teams stored" : `teams from ${teamsClaim}`;
+  return `${keys}, subject from ${emailClaim ?? "sub"}, ${teams}`;
+}
+
+function onlyProxy({ clientAuth }: Config): string {
+  return clientAuth ? "" : "; bearers are refused";
 }
 
 function visibilityOf(
@@ -75,5 +100,18 @@ export function warnings(config: Config): readonly string[] {
   if (!isLoopback && config.publicUrl === undefined && config.allowedHosts.length === 0) {
     found.push("HOST is not loopback and PUBLIC_URL is not set: other Host values are refused");
   }
+  if (config.trustedProxies.some(({ prefix }) => prefix === 0)) {
+    found.push("TRUSTED_PROXIES holds every address: whoever connects is believed");
+  }
+  for (const { issuer, jwksUri } of config.oidcIssuers) {
+    const open = [issuer, jwksUri].filter((url) => url !== undefined && isOpen(new URL(url)));
+    for (const url of open) {
+      found.push(`OIDC_ISSUERS: ${url} is http: whoever is in between can make tokens`);
+    }
+  }
   return found;
+}
+
+function isOpen({ protocol, hostname }: URL): boolean {
+  return protocol === "http:" && !["127.0.0.1", "localhost", "[::1]"].includes(hostname);
 }

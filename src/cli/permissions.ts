@@ -4,6 +4,7 @@
  * @module
  * @see design.md, "Sandbox"
  */
+import { isAsymmetric } from "../auth/algorithms.ts";
 import { CONFIG_FILE_VARIABLE, ENTRIES, NOT_YET_SERVED } from "../config/entries.ts";
 import { type Config, DEFAULT_CONFIG_PATH } from "../config/load.ts";
 import type { HttpUpstream, StdioUpstream, UpstreamDeclaration } from "../domain/server.ts";
@@ -21,7 +22,12 @@ import { UsageError } from "./args.ts";
  */
 export function permissionFlags(config: Config, net?: readonly string[]): readonly string[] {
   const database = databaseFiles(config);
-  const files = [config.dataDir, config.configPath ?? DEFAULT_CONFIG_PATH, ...database];
+  const files = [
+    config.dataDir,
+    config.configPath ?? DEFAULT_CONFIG_PATH,
+    ...database,
+    ...keyFiles(config),
+  ];
   for (const file of files) refuseUnwritable("path", file);
   const commands = [...new Set(stdioIn(config).flatMap(commandsOf))];
   for (const command of commands) refuseUnwritable("command", command);
@@ -45,6 +51,12 @@ function databaseFiles({ databaseUrl }: Config): readonly string[] {
   return path === undefined || path === IN_MEMORY ? [] : [path, `${path}-wal`];
 }
 
+/** Of the gateway's own tokens, where they have a pair of keys. */
+export function keyFiles(config: Config): readonly string[] {
+  if (!isAsymmetric(config.jwtAlgorithm)) return [];
+  return [config.jwtPublicKeyPath, config.jwtPrivateKeyPath].filter((path) => path !== undefined);
+}
+
 /**
  * As what Deno has to know the command of a server to let it be started.
  *
@@ -63,8 +75,9 @@ export function commandsOf({ command, cwd, env }: CommandPlace): readonly string
 type CommandPlace = Pick<StdioUpstream, "command" | "cwd" | "env">;
 
 /**
- * The listener, PostgreSQL, and of each declared upstream server its name, for the look-up, and the addresses
- * that the name has now: connections go to addresses. When these change, the flags do too.
+ * The listener, PostgreSQL, and of each declared upstream server and external issuer its name, for
+ * the look-up, and the addresses that the name has now: connections go to addresses. When these
+ * change, the flags do too. An issuer whose keys are elsewhere needs its `jwksUri`.
  *
  * @param resolve gives the addresses of a name; none when it has none
  */
@@ -77,7 +90,8 @@ export async function strictDestinations(
   if (databaseUrl.kind === "postgres") {
     found.add(`${bracketed(databaseUrl.host)}:${databaseUrl.port}`);
   }
-  for (const url of config.declarations.upstreams.flatMap(urlsOf)) {
+  const issuers = config.oidcIssuers.map(({ issuer, jwksUri }) => new URL(jwksUri ?? issuer));
+  for (const url of [...config.declarations.upstreams.flatMap(urlsOf), ...issuers]) {
     const port = url.port || (url.protocol === "https:" ? "443" : "80");
     if (isAddress(url.hostname)) {
       found.add(`${url.hostname}:${port}`);

@@ -5,6 +5,7 @@
  */
 import { type App, createApp, gatewayIssuer, type Platform } from "../app.ts";
 import { issueToken } from "../auth/issue_token.ts";
+import type { GatewayKeys } from "../auth/issuers.ts";
 import type { Config } from "../config/load.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { ClientCut } from "../http/sse_writer.ts";
@@ -20,6 +21,7 @@ import { createLog, type Log } from "../telemetry/log.ts";
 import { configFrom, parseOptions } from "./args.ts";
 import { databasePlace } from "./database_place.ts";
 import { warnings } from "./doctor.ts";
+import { loadGatewayKeys } from "./gateway_keys.ts";
 import { watchConfig } from "./reload.ts";
 
 export async function serve(args: readonly string[]): Promise<number> {
@@ -34,16 +36,16 @@ export async function serve(args: readonly string[]): Promise<number> {
   if (database.kind !== "sqlite" || database.path !== IN_MEMORY) {
     await makePrivate(sessionsFile(config.dataDir));
   }
-  const jwtSecret = config.jwtSecretKey ?? await loadOrCreateSecret(config.dataDir, "jwt");
+  const jwtKeys = await loadGatewayKeys(config);
   const encryptionSecret = config.encryptionSecret ??
     await loadOrCreateSecret(config.dataDir, "encryption");
   const { stopped, stop: stopFor } = signals(log);
   outliveMistakes(log);
-  const kept = { jwtSecret, encryptionSecret, database };
+  const kept = { jwtKeys, encryptionSecret, database };
   const { server, app, url } = await listen(config, systemClock, log, kept);
   for (const note of [...config.notes, ...warnings(config)]) log.warning(note);
   const first = Promise.race([app.started, stopped]);
-  if (await app.isFirstStart()) await greet(config, jwtSecret, url);
+  if (await app.isFirstStart()) await greet(config, jwtKeys, url);
   await first;
   const watch = watchConfig({
     config,
@@ -60,7 +62,7 @@ export async function serve(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-type Kept = Pick<Platform, "jwtSecret" | "encryptionSecret" | "database">;
+type Kept = Pick<Platform, "jwtKeys" | "encryptionSecret" | "database">;
 
 /** Requests that come before everything is there are told so. */
 async function listen(config: Config, clock: Clock, log: Log, kept: Kept) {
@@ -185,8 +187,15 @@ function delay(ms: number): Promise<void> {
 const BOOTSTRAP_TOKEN_MS = 30 * 86_400_000;
 
 /** Said once, on standard error and never into the log: the token opens everything. */
-async function greet(config: Config, jwtSecret: string, url: string): Promise<void> {
-  const bootstrap = await issueToken(systemClock, gatewayIssuer(config, jwtSecret), {
+async function greet(config: Config, jwtKeys: GatewayKeys, url: string): Promise<void> {
+  if (jwtKeys.sign === undefined) {
+    writeStderr(
+      "\nFirst start. There is no JWT_PRIVATE_KEY_PATH, so no administrator token was made:\n" +
+        "have one made with the claim is_admin.\n\n",
+    );
+    return;
+  }
+  const bootstrap = await issueToken(systemClock, gatewayIssuer(config, jwtKeys), {
     subject: "admin@localhost",
     expiresInMs: BOOTSTRAP_TOKEN_MS,
     isAdmin: true,

@@ -8,8 +8,9 @@ import { issueToken } from "../auth/issue_token.ts";
 import { parseDuration } from "../config/entry.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { systemClock } from "../platform/clock.ts";
-import { loadOrCreateSecret, openDataDir } from "../platform/data_dir.ts";
+import { openDataDir } from "../platform/data_dir.ts";
 import { configFrom, parseOptions, UsageError } from "./args.ts";
+import { loadGatewayKeys } from "./gateway_keys.ts";
 
 export async function token(args: readonly string[]): Promise<number> {
   const values = parseOptions(args, {
@@ -25,9 +26,14 @@ export async function token(args: readonly string[]): Promise<number> {
   if (subject.length > LIMITS.subjectChars) throw new UsageError("--sub is too long");
   const config = configFrom(values);
   await openDataDir(config.dataDir);
-  const secret = config.jwtSecretKey ?? await loadOrCreateSecret(config.dataDir, "jwt");
+  const keys = await loadGatewayKeys(config);
+  if (keys.sign === undefined) {
+    throw new UsageError(
+      `JWT_PRIVATE_KEY_PATH must be set to make tokens when JWT_ALGORITHM is ${config.jwtAlgorithm}`,
+    );
+  }
   console.log(
-    await issueToken(systemClock, gatewayIssuer(config, secret), {
+    await issueToken(systemClock, gatewayIssuer(config, keys), {
       subject,
       expiresInMs: lifetime(values.expires as string | undefined),
       isAdmin: values.admin === true,

@@ -5,12 +5,15 @@
  * @module
  * @see contract.md, section 2
  */
+import { ASYMMETRIC, SYMMETRIC } from "../auth/algorithms.ts";
 import { privateDestination } from "../policy/egress.ts";
 import { parseDatabaseUrl } from "../storage/database_url.ts";
 import {
+  block,
   boolean,
   duration,
   entry,
+  headerName,
   host,
   integer,
   list,
@@ -22,6 +25,7 @@ import {
   size,
   text,
 } from "./entry.ts";
+import { oidcIssuers } from "./oidc_issuers.ts";
 
 export const ENTRIES = {
   host: entry({
@@ -116,15 +120,26 @@ export const ENTRIES = {
   }),
   jwtAlgorithm: entry({
     env: "JWT_ALGORITHM",
-    parse: oneOf("HS256", "HS384", "HS512"),
+    parse: oneOf(...SYMMETRIC, ...ASYMMETRIC),
     default: "HS256",
-    help: "Signature of the gateway's own tokens.",
+    help: `Signature of the gateway's own tokens: ${[...SYMMETRIC, ...ASYMMETRIC].join(", ")}.`,
   }),
   jwtSecretKey: optionalEntry({
     env: "JWT_SECRET_KEY",
     parse: secret,
-    help: "Key of the gateway's own tokens; generated into the data directory when absent.",
+    help:
+      "Key of the gateway's own tokens; generated into the data directory when absent. HS* only.",
     isSecret: true,
+  }),
+  jwtPublicKeyPath: optionalEntry({
+    env: "JWT_PUBLIC_KEY_PATH",
+    parse: text,
+    help: "PEM file of the key that verifies the gateway's own tokens; needed unless HS*.",
+  }),
+  jwtPrivateKeyPath: optionalEntry({
+    env: "JWT_PRIVATE_KEY_PATH",
+    parse: text,
+    help: "PEM file of the key that `sallyport token` signs with; unless HS*.",
   }),
   jwtAudience: entry({
     env: "JWT_AUDIENCE",
@@ -161,6 +176,37 @@ export const ENTRIES = {
     parse: duration({ min: "1s", max: "24h" }),
     default: "60s",
     help: "How old rights may be while the database cannot be reached; then 503.",
+  }),
+  oidcIssuers: entry({
+    env: "OIDC_ISSUERS",
+    parse: oidcIssuers,
+    default: "",
+    help: "External issuers, a JSON list of " +
+      "{issuer, audience, jwksUri?, emailClaim?, teamsClaim?}; see oidc.md.",
+  }),
+  clientAuth: entry({
+    env: "MCP_CLIENT_AUTH_ENABLED",
+    parse: boolean,
+    default: "true",
+    help: "Whether bearers are taken; otherwise callers are known from a trusted proxy only.",
+  }),
+  trustProxyAuth: entry({
+    env: "TRUST_PROXY_AUTH",
+    parse: boolean,
+    default: "false",
+    help: "Whether TRUSTED_PROXIES may name the caller in PROXY_USER_HEADER.",
+  }),
+  proxyUserHeader: entry({
+    env: "PROXY_USER_HEADER",
+    parse: headerName,
+    default: "X-Authenticated-User",
+    help: "Header in which a trusted proxy names the caller by an e-mail address.",
+  }),
+  trustedProxies: entry({
+    env: "TRUSTED_PROXIES",
+    parse: list(block),
+    default: "",
+    help: "Addresses and blocks of reverse proxies, for their user header and X-Forwarded-For.",
   }),
   encryptionSecret: optionalEntry({
     env: "AUTH_ENCRYPTION_SECRET",
@@ -291,9 +337,6 @@ export const NOT_YET_SERVED: readonly string[] = [
   "REDIS_URL",
   "TLS_CERT_FILE",
   "TLS_KEY_FILE",
-  "OIDC_ISSUERS",
-  "TRUST_PROXY_AUTH",
-  "MCP_CLIENT_AUTH_ENABLED",
   "RATE_LIMIT_PRINCIPAL",
   "RATE_LIMIT_TOOL",
   "RATE_LIMIT_SOURCE",

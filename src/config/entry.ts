@@ -5,6 +5,7 @@
  * @module
  */
 import { parseDuration } from "../domain/duration.ts";
+import { type Block, parseBlock } from "../platform/addresses.ts";
 
 export { parseDuration };
 
@@ -148,6 +149,26 @@ export function host(value: string): string {
     throw new Error(`must name hosts, with a port where there is one; "${value}" is not a host`);
   }
   return lower;
+}
+
+/** An address, or a block of them. */
+export function block(value: string): Block {
+  const found = parseBlock(value.trim());
+  if (found !== undefined) return found;
+  throw new Error(
+    `must list addresses and blocks such as "10.0.0.0/8" or "fd00::/8"; "${value}" is none`,
+  );
+}
+
+/** Headers that say something else already, or that anybody else's software sets. */
+const TAKEN_HEADER =
+  /^(?:authorization|cookie|host|origin|connection|content-.*|transfer-encoding|accept|mcp-.*|last-event-id|x-forwarded-.*|forwarded)$/i;
+
+/** The name of a header of its own. @see RFC 9110, section 5.6.2 */
+export function headerName(value: string): string {
+  const name = value.trim();
+  if (/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/.test(name) && !TAKEN_HEADER.test(name)) return name;
+  throw new Error('must be the name of a header of its own, such as "X-Authenticated-User"');
 }
 
 const SECRET_CHARS_MIN = 32;

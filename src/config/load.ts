@@ -7,6 +7,7 @@ import { LIMITS } from "../domain/limits.ts";
 import { CONFIG_FILE_VARIABLE, ENTRIES, NOT_YET_SERVED } from "./entries.ts";
 import type { Entry } from "./entry.ts";
 import { type ConfigFile, type Declarations, NO_FILE, parseConfigFile } from "./file.ts";
+import { problemsTogether } from "./together.ts";
 
 type Values = { readonly [K in keyof typeof ENTRIES]: ReturnType<(typeof ENTRIES)[K]["parse"]> };
 
@@ -14,6 +15,8 @@ type Values = { readonly [K in keyof typeof ENTRIES]: ReturnType<(typeof ENTRIES
 type Optional =
   | "publicUrl"
   | "jwtSecretKey"
+  | "jwtPublicKeyPath"
+  | "jwtPrivateKeyPath"
   | "encryptionSecret"
   | "encryptionSecretPrevious"
   | "logFormat";
@@ -71,7 +74,7 @@ export function loadConfig(sources: ConfigSources): Config {
   }
   const known = new Set(Object.values(ENTRIES).map((entry) => entry.env as string));
   const unknown = Object.keys(file.settings).filter((name) => !known.has(name));
-  problems.push(...missingKeys(settings, problems));
+  problems.push(...problemsTogether(settings as Partial<Settings>, problems));
   if (problems.length > 0) throw new ConfigError(problems);
   const early = NOT_YET_SERVED.filter((name) => nonEmpty(sources.env(name)) !== undefined);
   return Object.freeze({
@@ -87,20 +90,6 @@ export function loadConfig(sources: ConfigSources): Config {
       ...early.map((name) => `${name} is set and has no effect in this version`),
     ],
   });
-}
-
-/** Replicas share a database, so none of them may make up keys of its own. */
-function missingKeys(
-  settings: Readonly<Record<string, unknown>>,
-  problems: readonly string[],
-): readonly string[] {
-  const { databaseUrl } = settings as Partial<Settings>;
-  if (databaseUrl?.kind !== "postgres") return [];
-  const missing = (["jwtSecretKey", "encryptionSecret"] as const)
-    .filter((name) => settings[name] === undefined).map((name) => ENTRIES[name].env as string)
-    // A wrong one is told already.
-    .filter((env) => !problems.some((problem) => problem.startsWith(`${env} `)));
-  return missing.map((env) => `${env} must be set when DATABASE_URL is postgres://`);
 }
 
 function loadFile(

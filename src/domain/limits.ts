@@ -21,6 +21,34 @@ export const LIMITS = {
   /** A token is hashed before anything else is done with it. */
   tokenBytes: 8 * 1024,
   subjectChars: 255,
+  /** Of a `kid`: it names one of a few keys. */
+  keyIdChars: 128,
+  /** An issuer's own document, or its keys: real ones have under 20 KiB. */
+  keyReplyBytes: 256 * 1024,
+  /** For both together; requests wait for it. */
+  keyReplyMs: 5_000,
+  /** Keys of one issuer that are looked at. */
+  keysPerIssuer: 100,
+  /** Users that proxies name, of whom what is kept for them is found again at once. */
+  proxyUsers: 10_000,
+  /** External issuers: a token is for one of them, and each has its keys in memory. */
+  oidcIssuers: 50,
+  /** How long an issuer's keys are used before they are asked for again. */
+  keysFreshMs: 5 * 60_000,
+  /** How long they are used when they cannot be had again. */
+  keysStaleMs: 3_600_000,
+  /** Between two requests for one issuer's keys, whatever tokens name. */
+  keysRetryMs: 30_000,
+  /** Span in which failed attempts are counted; as long as `Retry-After` says. */
+  failuresMs: 30_000,
+  /** Failed attempts of one source, and for one subject, that are answered as such. */
+  failuresAnswered: 500,
+  /** Failed attempts of one source beyond which no further credential of it is verified. */
+  failuresVerified: 2_000,
+  /** Failed attempts that a source is never held back for, whatever others do. */
+  failuresFree: 10,
+  /** Sources, and subjects, whose failures are counted at once. */
+  failuresTracked: 10_000,
   /** Slow-body defence: a 4 MiB body within this time needs 140 KiB/s. */
   requestBodyMs: 30_000,
   /** Response headers of an upstream; Node's own default is 16 KiB. */

@@ -4,8 +4,10 @@
  * @module
  */
 import { type Context, Hono } from "hono";
-import type { Authenticate } from "../auth/authenticate.ts";
+import type { Authenticate, AuthRequest } from "../auth/authenticate.ts";
+import { invalidToken } from "../auth/invalid_token.ts";
 import { challenge, resourceMetadata, WELL_KNOWN_PATH } from "../auth/resource_metadata.ts";
+import type { Credential } from "../domain/credential.ts";
 import { GatewayError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Endpoint, Endpoints } from "../mcp/endpoint.ts";
@@ -24,6 +26,12 @@ export interface EdgeDeps {
   readonly log: Log;
   readonly guard: OriginGuard;
   readonly authenticate: Authenticate;
+  /** What a credential may do now. */
+  readonly principalOf: (credential: Credential) => Principal | Promise<Principal>;
+  /** The header in which believed proxies name the user; `undefined` when none are. */
+  readonly proxyUser: ProxyUserHeader | undefined;
+  /** Issuers that the protected-resource documents name. */
+  readonly authorizationServers: readonly string[];
   /** See `Rights`. */
   readonly watch: (principal: Principal, changed: () => void) => () => void;
   readonly health: Health;
@@ -33,6 +41,13 @@ export interface EdgeDeps {
   /** The management API: `/api` and all below. */
   readonly admin: Api;
   readonly newCorrelationId: () => string;
+}
+
+export interface ProxyUserHeader {
+  /** Lower-case. */
+  readonly name: string;
+  /** @param peer IP address at the other end of the connection */
+  readonly isTrusted: (peer: string) => boolean;
 }
 
 export interface Api {
@@ -50,6 +65,8 @@ export interface Api {
 export interface ServeInfo {
   /** Settles when the response has been sent, or cannot be any more. */
   readonly completed: Promise<void>;
+  /** The other end of the connection: an IP address. */
+  readonly remoteAddr: { readonly hostname: string };
 }
 
 /** One request on its way through the edge. */
@@ -107,6 +124,7 @@ export function createEdge(deps: EdgeDeps): Hono {
         isOpenToAllOrigins: true,
       }))
     ),
+    { path: `${WELL_KNOWN_PATH}/api`, methods: { GET: metadata }, isOpenToAllOrigins: true },
   ];
   for (const route of routes) app.all(route.path, (c) => enter(deps, c, route));
   app.notFound((c) => enter(deps, c, undefined));
@@ -141,7 +159,7 @@ async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Prom
   let response: Response;
   let mayRead = false;
   try {
-    head = readHead(c.req.raw);
+    head = withoutForgery(deps, c, readHead(c.req.raw));
     deps.guard.checkHost(head);
     if (!route?.isOpenToAllOrigins) {
       deps.guard.checkOrigin(head);
@@ -181,17 +199,50 @@ async function refuseVerb(
   allow: string,
 ): Promise<Response> {
   const { head, correlationId } = visit;
-  if (route.needsCredential) await deps.authenticate(head.headers.get("authorization"));
+  if (route.needsCredential) await identify(deps, visit);
   const error = new GatewayError("method_not_allowed", `This URL takes ${allow}`);
   const response = failed(deps, head, correlationId, error);
   response.headers.set("Allow", allow);
   return response;
 }
 
+/** Who is calling, and what that caller may do. */
+function identify(deps: EdgeDeps, visit: Visit): Principal | Promise<Principal> {
+  const credential = deps.authenticate(authRequest(deps, visit));
+  return credential instanceof Promise
+    ? credential.then(deps.principalOf)
+    : deps.principalOf(credential);
+}
+
+function authRequest(deps: EdgeDeps, { c, head: { headers, path }, head }: Visit): AuthRequest {
+  // RFC 6750, section 2.3, is not served: addresses end up in logs. One that is tried is no absence.
+  if (/[?&]access_token=/.test(c.req.raw.url)) throw invalidToken("A token in the query");
+  return {
+    authorization: headers.get("authorization"),
+    proxyUser: deps.proxyUser && headers.get(deps.proxyUser.name),
+    forwardedFor: headers.get("x-forwarded-for"),
+    peer: peerOf(c),
+    resource: deps.guard.baseUrl(head) + resourcePath(path),
+  };
+}
+
+function peerOf(c: Context): string {
+  return (c.env as ServeInfo).remoteAddr.hostname;
+}
+
+/** What only a proxy may say is not there when somebody else says it; nobody hands it on. */
+function withoutForgery({ proxyUser }: EdgeDeps, c: Context, head: RequestHead): RequestHead {
+  if (proxyUser === undefined || !head.headers.has(proxyUser.name)) return head;
+  if (proxyUser.isTrusted(peerOf(c))) return head;
+  const headers = new Map(head.headers);
+  headers.delete(proxyUser.name);
+  return { ...head, headers };
+}
+
 type McpHandler = (request: StreamableRequest) => Promise<Response>;
 
 function serveMcp(deps: EdgeDeps, visit: Visit, handler: McpHandler): Promise<Response> {
-  const principal = deps.authenticate(visit.head.headers.get("authorization"));
+  const principal = identify(deps, visit);
   return principal instanceof Promise
     ? principal.then((known) => serveMcpAs(deps, visit, known, handler))
     : serveMcpAs(deps, visit, principal, handler);
@@ -224,15 +275,16 @@ function serveMcpAs(
 }
 
 async function serveApi(deps: EdgeDeps, visit: Visit): Promise<Response> {
-  const { c, head, correlationId } = visit;
-  const principal = await deps.authenticate(head.headers.get("authorization"));
+  const { c, correlationId } = visit;
+  const principal = await identify(deps, visit);
   return await deps.admin.fetch(c.req.raw, principal, correlationId);
 }
 
 function metadataReply(deps: EdgeDeps, { c, head }: Visit): Response {
   // The document without a path describes the gateway's main endpoint.
   const path = head.path.slice(WELL_KNOWN_PATH.length) || "/mcp";
-  return c.json(resourceMetadata(deps.guard.baseUrl(head), path), 200, {
+  const document = resourceMetadata(deps.guard.baseUrl(head), path, deps.authorizationServers);
+  return c.json(document, 200, {
     "Access-Control-Allow-Origin": "*",
     "Cache-Control": "public, max-age=300",
   });
@@ -286,7 +338,9 @@ function addChallenge(
   response.headers.set("WWW-Authenticate", value);
 }
 
-/** What the challenge names: clients know an endpoint by the URL that they were given. */
+/** The resource that a URL belongs to: clients know an endpoint by the URL that they were given. */
 function resourcePath(path: string): string {
-  return MCP_PATH.test(path) ? path.replace(/message$/, "sse") : "";
+  if (path.endsWith("/mcp") && MCP_PATH.test(path)) return path;
+  if (MCP_PATH.test(path)) return path.replace(/message$/, "sse");
+  return /^\/api(?:\/|$)/.test(path) ? "/api" : "";
 }

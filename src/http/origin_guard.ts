@@ -37,6 +37,7 @@ export function createOriginGuard(options: OriginGuardOptions): OriginGuard {
   for (const name of names) hosts.add(hostOf(`${scheme}://${name}:${listener.port}`));
   const origins = new Set(options.allowedOrigins);
   for (const host of hosts) origins.add(`${scheme}://${host}`);
+  const publicHost = publicUrl === undefined ? undefined : hostOf(publicUrl);
   if (publicUrl !== undefined) {
     hosts.add(hostOf(publicUrl));
     origins.add(publicUrl);
@@ -55,9 +56,7 @@ export function createOriginGuard(options: OriginGuardOptions): OriginGuard {
       throw new GatewayError("forbidden", "The Origin is not allowed");
     },
     baseUrl: (head) =>
-      publicUrl !== undefined && head.host === hostOf(publicUrl)
-        ? publicUrl
-        : `${scheme}://${head.host}`,
+      publicUrl !== undefined && head.host === publicHost ? publicUrl : `${scheme}://${head.host}`,
   };
 }
 

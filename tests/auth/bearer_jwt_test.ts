@@ -2,31 +2,32 @@
  * Tokens of the gateway's own issuer: one algorithm, one key, exact names, honest times and types.
  *
  * @module
- * @see security.md, AUTHN-03 to AUTHN-06, AUTHN-08, AUTHN-15, AUTHN-16
+ * @see security.md, AUTHN-03 to AUTHN-06, AUTHN-08, AUTHN-10, AUTHN-15, AUTHN-16
  */
 import assert, {
   deepStrictEqual as assertEquals,
   rejects as assertRejects,
 } from "node:assert/strict";
 import { type ClaimRules, createVerifyToken } from "../../src/auth/bearer_jwt.ts";
-import type { Principal } from "../../src/domain/principal.ts";
+import type { Credential } from "../../src/domain/credential.ts";
 import { fakeClock } from "../support/fake_clock.ts";
-import { type Claims, claims, ISSUER, NOW_MS, NOW_S, signed } from "./claims.ts";
+import { type Claims, claims, ISSUER, NOW_MS, NOW_S, RESOURCE, signed } from "./claims.ts";
 
 const STRICT: ClaimRules = { requireExpiration: true, requireTokenId: true };
 
 Deno.test("a correct token is let in", async () => {
-  const principal = await verify(signed(claims()));
-  assertEquals(principal, {
+  const credential = await verify(signed(claims()));
+  assertEquals(credential, {
     kind: "gateway_jwt",
     subject: "alice@example.com",
-    isAdmin: false,
+    claimsAdmin: false,
     teams: undefined,
     ownedTeams: [],
     seesOwn: false,
     permissions: undefined,
     onlyServer: undefined,
     tokenId: "token-1",
+    issuedAtMs: NOW_MS,
     expiresAtMs: (NOW_S + 3600 + 60) * 1000,
   });
 });
@@ -56,30 +57,35 @@ for (
     ["a payload that is no JSON", signed("hello")],
     ["a payload that is a list", signed("[]")],
     ["a payload that is null", signed("null")],
+    ["a kid of 128 characters", signed(claims(), { header: { kid: "k".repeat(128) } })],
+    ["a number as kid", signed(claims(), { header: { kid: 1 } })],
+    ["compression", signed(claims(), { header: { zip: "DEF" } })],
     ["five parts", "a.b.c.d.e"],
     ["one part", "a"],
     ["a part that is not base64url", signed(claims()).replace(".", ".!")],
   ] as const
 ) {
-  Deno.test(`a token with ${what} is refused`, () => assertRefused(token));
+  Deno.test(`AUTHN-04, AUTHN-05, AUTHN-16: a token with ${what} is refused`, () =>
+    assertRefused(token));
 }
 
 for (const header of [{ jku: "https://evil.example/k" }, { x5u: "https://evil.example/c" }]) {
-  Deno.test(`${Object.keys(header)} is never followed`, async () => {
+  Deno.test(`AUTHN-05: ${Object.keys(header)} is never followed`, async () => {
     // The key is ours: the token is good, and nothing is fetched (these tests have no network).
     await verify(signed(claims(), { header }));
   });
 }
 
-Deno.test("a key that the token brings along does not count", async () => {
+Deno.test("AUTHN-05: a key that the token brings along does not count", async () => {
   const secret = "a key of the attacker that is more than 32 bytes";
   const jwk = { kty: "oct", k: btoa(secret) };
   await assertRefused(signed(claims(), { header: { jwk }, secret }));
 });
 
 Deno.test("the configured algorithm is the one that counts", async () => {
-  const verifyToken = createVerifyToken(clock(), { ...ISSUER, algorithm: "HS512" }, STRICT);
-  await verifyToken(signed(claims(), { header: { alg: "HS512" }, hash: "sha512" }));
+  const gateway = { ...ISSUER, algorithm: "HS512" } as const;
+  const verifyToken = createVerifyToken({ clock: clock(), gateway, trusted: [] }, STRICT);
+  await verifyToken(signed(claims(), { header: { alg: "HS512" }, hash: "sha512" }), RESOURCE);
 });
 
 for (
@@ -96,7 +102,8 @@ for (
     ["unknown claims", { anything: { a: [1] } }],
   ] satisfies [string, Claims][]
 ) {
-  Deno.test(`${what} is accepted`, async () => void await verify(signed(claims(good))));
+  Deno.test(`AUTHN-06, AUTHN-08, AUTHN-15: ${what} is accepted`, async () =>
+    void await verify(signed(claims(good))));
 }
 
 const WRONG_TIMES = ["1785585600", "", null, true, [NOW_S], {}, -1, 1e308, 8.65e12, "1e3"];
@@ -129,6 +136,9 @@ for (
     ["a subject of 256 characters", { sub: "a".repeat(256) }],
     ["a subject null", { sub: null }],
     ["a number as subject", { sub: 1 }],
+    ["a subject with two at-signs", { sub: "alice@example.com@evil.example" }],
+    ["a subject with NUL", { sub: "alice\0@example.com" }],
+    ["a subject with half a character", { sub: "alice\ud800" }],
     ["a list as subject", { sub: ["alice@example.com"] }],
     ["an object as subject", { sub: { email: "alice@example.com" } }],
     ["no jti", { jti: undefined }],
@@ -136,12 +146,14 @@ for (
     ["jti null", { jti: null }],
   ] satisfies [string, Claims][]
 ) {
-  Deno.test(`${what} is refused`, () => assertRefused(signed(claims(bad))));
+  Deno.test(`AUTHN-06, AUTHN-08, AUTHN-10, AUTHN-15: ${what} is refused`, () => {
+    return assertRefused(signed(claims(bad)));
+  });
 }
 
 Deno.test("without exp a token lives for ever, where that is allowed", async () => {
-  const principal = await verify(signed(claims({ exp: undefined })), { requireExpiration: false });
-  assertEquals(principal.expiresAtMs, Infinity);
+  const credential = await verify(signed(claims({ exp: undefined })), { requireExpiration: false });
+  assertEquals(credential.expiresAtMs, Infinity);
 });
 
 Deno.test("exp counts where it is not required too", async () => {
@@ -150,8 +162,8 @@ Deno.test("exp counts where it is not required too", async () => {
 });
 
 Deno.test("without jti a token is let in where that is allowed", async () => {
-  const principal = await verify(signed(claims({ jti: undefined })), { requireTokenId: false });
-  assertEquals(principal.tokenId, undefined);
+  const credential = await verify(signed(claims({ jti: undefined })), { requireTokenId: false });
+  assertEquals(credential.tokenId, undefined);
 });
 
 for (
@@ -163,21 +175,21 @@ for (
     ["teams as objects", { teams: [{ id: "red", name: "Red" }, "blue"] }, {
       teams: ["red", "blue"],
     }],
-    ["is_admin true", { is_admin: true }, { isAdmin: true }],
-    ["is_admin false", { is_admin: false }, { isAdmin: false }],
-    ["user.is_admin true", { user: { is_admin: true } }, { isAdmin: true }],
-    ["user without is_admin", { user: { a: 1 } }, { isAdmin: false }],
+    ["is_admin true", { is_admin: true }, { claimsAdmin: true }],
+    ["is_admin false", { is_admin: false }, { claimsAdmin: false }],
+    ["user.is_admin true", { user: { is_admin: true } }, { claimsAdmin: true }],
+    ["user without is_admin", { user: { a: 1 } }, { claimsAdmin: false }],
     ["scopes null", { scopes: null }, { permissions: undefined }],
     ["permissions null", { scopes: { permissions: null } }, { permissions: undefined }],
     ["no permissions", { scopes: { permissions: [] } }, { permissions: [] }],
     ["permissions", { scopes: { permissions: ["tools.read"] } }, { permissions: ["tools.read"] }],
     ["a server", { scopes: { server_id: "ops" } }, { onlyServer: "ops" }],
     ["server null", { scopes: { server_id: null } }, { onlyServer: undefined }],
-  ] satisfies [string, Claims, Partial<Principal>][]
+  ] satisfies [string, Claims, Partial<Credential>][]
 ) {
   Deno.test(`${what} becomes ${JSON.stringify(expected)}`, async () => {
-    const principal = await verify(signed(claims(good)));
-    assertEquals({ ...principal, ...expected }, principal);
+    const credential = await verify(signed(claims(good)));
+    assertEquals({ ...credential, ...expected }, credential);
   });
 }
 
@@ -227,8 +239,9 @@ Deno.test("the reason is the cause, for the log", async () => {
   assert.match(String(error.cause), /iat/);
 });
 
-function verify(token: string, rules: Partial<ClaimRules> = {}): Promise<Principal> {
-  return createVerifyToken(clock(), ISSUER, { ...STRICT, ...rules })(token);
+async function verify(token: string, rules: Partial<ClaimRules> = {}): Promise<Credential> {
+  const deps = { clock: clock(), gateway: ISSUER, trusted: [] };
+  return (await createVerifyToken(deps, { ...STRICT, ...rules })(token, RESOURCE)).credential;
 }
 
 async function assertRefused(token: string): Promise<void> {

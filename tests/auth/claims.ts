@@ -5,7 +5,8 @@
  */
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
-import type { GatewayIssuer } from "../../src/auth/bearer_jwt.ts";
+import { secretKeys } from "../../src/auth/gateway_keys.ts";
+import type { GatewayIssuer } from "../../src/auth/issuers.ts";
 
 export const NOW_MS = Date.UTC(2026, 7, 1, 12);
 export const NOW_S = NOW_MS / 1000;
@@ -16,8 +17,11 @@ export const ISSUER: GatewayIssuer = {
   issuer: "mcpgateway",
   audience: "mcpgateway-api",
   algorithm: "HS256",
-  secret: new TextEncoder().encode(SECRET),
+  keys: secretKeys(SECRET),
 };
+
+/** URL of the endpoint that tokens are presented at. */
+export const RESOURCE = "http://127.0.0.1:4444/mcp";
 
 export type Claims = Readonly<Record<string, unknown>>;
 

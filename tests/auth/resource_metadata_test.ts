@@ -29,3 +29,12 @@ Deno.test("a missing permission is named as the scope that is needed", () => {
     'resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"';
   assertEquals(challenge(BASE, "/mcp", "tools.execute"), expected);
 });
+
+Deno.test("without external issuers no authorization server is named", () => {
+  assertEquals("authorization_servers" in resourceMetadata(BASE, "/mcp"), false);
+});
+
+Deno.test("AUTHN-01: the authorization servers are the external issuers", () => {
+  const issuers = ["https://login.example.com", "https://other.example.com/realm/"];
+  assertEquals(resourceMetadata(BASE, "/mcp", issuers).authorization_servers, issuers);
+});

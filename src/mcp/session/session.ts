@@ -6,8 +6,9 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import type { CredentialKind } from "../../domain/credential.ts";
 import { ProtocolError } from "../../domain/errors.ts";
-import type { CredentialKind, Principal } from "../../domain/principal.ts";
+import type { Principal } from "../../domain/principal.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import { PRIMING_REVISION, type Revision } from "../revisions/revision.ts";
 import { type Bag, type Bagged, createBag } from "../../platform/bag.ts";

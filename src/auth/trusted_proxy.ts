@@ -1,0 +1,77 @@
+/**
+ * Reverse proxies that are believed: which they are, whom they say the caller is, and where the
+ * caller really is.
+ *
+ * Only the address at the other end of the connection decides whether a header counts; addresses
+ * are compared as numbers, so that a spelling makes no difference.
+ *
+ * @module
+ * @see security.md, PROXY-01 to PROXY-05
+ */
+import { type Credential, NO_CREDENTIAL } from "../domain/credential.ts";
+import { GatewayError } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { type Block, contains, parseAddress } from "../platform/addresses.ts";
+import { isEmailLike } from "./claims.ts";
+
+export interface TrustedProxies {
+  /** @param peer IP address at the other end of the connection */
+  readonly isTrusted: (peer: string) => boolean;
+  /**
+   * The address of the client: the last one that no trusted proxy has.
+   * @param forwardedFor value of `X-Forwarded-For`
+   */
+  readonly sourceOf: (peer: string, forwardedFor: string | undefined) => string;
+}
+
+export function createTrustedProxies(blocks: readonly Block[]): TrustedProxies {
+  const isTrusted = (text: string) => {
+    if (blocks.length === 0) return false;
+    const address = parseAddress(text);
+    return address !== undefined && blocks.some((block) => contains(block, address));
+  };
+  return {
+    isTrusted,
+    sourceOf(peer, forwardedFor) {
+      if (forwardedFor === undefined || !isTrusted(peer)) return peer;
+      let source = peer;
+      // Each proxy adds at the end whom it was called by; what stands before is as good as its word.
+      for (const hop of forwardedFor.split(",").reverse()) {
+        const text = hop.trim();
+        if (parseAddress(text) === undefined) return source;
+        source = text;
+        if (!isTrusted(text)) return source;
+      }
+      return source;
+    },
+  };
+}
+
+/** Printable ASCII: bytes beyond it are read in more than one way. */
+const PRINTABLE = /^[\x21-\x7e]+$/;
+
+/**
+ * Whom a trusted proxy says that the caller is: a name, and no right. The same name is the same
+ * `Credential`, so that what is kept for it is found again.
+ * @throws {GatewayError} from the returned function: `invalid_request` unless the header's value, as
+ *   it arrived, is one e-mail address of 1–255 characters; two headers arrive joined by a comma
+ */
+export function createProxyCredentials(): (header: string) => Credential {
+  const known = new Map<string, Credential>();
+  return (header) => {
+    const found = known.get(header);
+    if (found !== undefined) return found;
+    if (!PRINTABLE.test(header) || !isEmailLike(header)) {
+      throw new GatewayError("invalid_request", "The user header of the proxy is not one address");
+    }
+    const made: Credential = {
+      ...NO_CREDENTIAL,
+      kind: "proxy",
+      subject: header,
+      teams: "stored",
+    };
+    if (known.size >= LIMITS.proxyUsers) known.delete(known.keys().next().value!);
+    known.set(header, made);
+    return made;
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * What settings ask of each other.
+ *
+ * @module
+ * @see contract.md, sections 2 and 8, "Start"
+ */
+import { isAsymmetric } from "../auth/algorithms.ts";
+import { ENTRIES } from "./entries.ts";
+import type { Settings } from "./load.ts";
+
+type Name = keyof typeof ENTRIES;
+
+/**
+ * Problems of settings that are fine by themselves.
+ * @param settings a wrong one is `undefined`
+ * @param problems those that are told already
+ */
+export function problemsTogether(
+  settings: Readonly<Partial<Settings>>,
+  problems: readonly string[],
+): readonly string[] {
+  return [
+    ...missingKeys(settings, problems),
+    ...proxyProblems(settings, problems),
+    ...issuerProblems(settings),
+  ];
+}
+
+function missingKeys(settings: Partial<Settings>, problems: readonly string[]): readonly string[] {
+  const { jwtAlgorithm, databaseUrl } = settings;
+  const isPair = jwtAlgorithm !== undefined && isAsymmetric(jwtAlgorithm);
+  const pair = isPair
+    ? missing(settings, problems, "jwtPublicKeyPath", `JWT_ALGORITHM is ${jwtAlgorithm}`)
+    : [];
+  // Replicas share a database, so none of them may make up keys of its own.
+  if (databaseUrl?.kind !== "postgres") return pair;
+  const why = "DATABASE_URL is postgres://";
+  return [
+    ...pair,
+    ...isPair ? [] : missing(settings, problems, "jwtSecretKey", why),
+    ...missing(settings, problems, "encryptionSecret", why),
+  ];
+}
+
+function proxyProblems(
+  settings: Partial<Settings>,
+  problems: readonly string[],
+): readonly string[] {
+  const { trustProxyAuth, trustedProxies, clientAuth } = settings;
+  const found: string[] = [];
+  if (trustProxyAuth && trustedProxies?.length === 0) {
+    found.push("TRUSTED_PROXIES must be set when TRUST_PROXY_AUTH is true");
+  }
+  const isWrong = isTold(problems, "trustProxyAuth");
+  if (clientAuth === false && !trustProxyAuth && !isWrong) {
+    found.push("TRUST_PROXY_AUTH must be true when MCP_CLIENT_AUTH_ENABLED is false");
+  }
+  return found;
+}
+
+function issuerProblems({ oidcIssuers, jwtIssuer }: Partial<Settings>): readonly string[] {
+  if (!oidcIssuers?.some(({ issuer }) => issuer === jwtIssuer)) return [];
+  return ["OIDC_ISSUERS must not list JWT_ISSUER, which is the gateway's own"];
+}
+
+function missing(
+  settings: Partial<Settings>,
+  problems: readonly string[],
+  name: Name,
+  why: string,
+): readonly string[] {
+  // A wrong one is told already.
+  if (settings[name] !== undefined || isTold(problems, name)) return [];
+  return [`${ENTRIES[name].env} must be set when ${why}`];
+}
+
+function isTold(problems: readonly string[], name: Name): boolean {
+  return problems.some((problem) => problem.startsWith(`${ENTRIES[name].env} `));
+}
