@@ -22,8 +22,6 @@ Deno.test("a correct token is let in", async () => {
     subject: "alice@example.com",
     claimsAdmin: false,
     teams: undefined,
-    ownedTeams: [],
-    seesOwn: false,
     permissions: undefined,
     onlyServer: undefined,
     tokenId: "token-1",
