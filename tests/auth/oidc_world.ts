@@ -28,8 +28,8 @@ export interface OidcWorld extends AsyncDisposable {
 export async function openOidcWorld(more: Partial<OidcIssuer> = {}): Promise<OidcWorld> {
   const stack = new AsyncDisposableStack();
   const clock = fakeClock(NOW_MS);
-  const issuer = stack.use(await openIssuer(clock.now));
-  const other = stack.use(await openIssuer(clock.now));
+  const issuer = stack.use(openIssuer(clock.now));
+  const other = stack.use(openIssuer(clock.now));
   const http = createHttpClient({ ...clock, monotonic: () => performance.now() });
   stack.defer(() => http.close());
   const failures: unknown[] = [];

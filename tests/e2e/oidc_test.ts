@@ -28,8 +28,8 @@ let second: TestIssuer;
 Deno.test.beforeAll(async () => {
   stack = new AsyncDisposableStack();
   upstream = stack.use(await startHostile());
-  issuer = stack.use(await openIssuer());
-  second = stack.use(await openIssuer());
+  issuer = stack.use(openIssuer());
+  second = stack.use(openIssuer());
   issuer.list(KEY);
   second.list(FOREIGN);
   const url = `${upstream.origin}/mcp`;
@@ -144,7 +144,7 @@ Deno.test("AUTHN-19: after so many failures there is a limit, and good tokens pa
 });
 
 Deno.test("AUTHN-18: an issuer whose keys were never to be had is 503, with Retry-After", async () => {
-  await using away = await openIssuer();
+  await using away = openIssuer();
   away.answer(() => new Response(null, { status: 500 }));
   const entry = { issuer: away.issuer, audience: OIDC_AUDIENCE };
   await using other = await startGateway({ env: { OIDC_ISSUERS: JSON.stringify([entry]) } });

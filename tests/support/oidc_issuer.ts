@@ -44,7 +44,7 @@ export interface TestIssuer extends AsyncDisposable {
 export const OIDC_AUDIENCE = "sallyport-tests";
 
 /** @param now milliseconds since the epoch, for the times of tokens */
-export async function openIssuer(now: () => number = Date.now): Promise<TestIssuer> {
+export function openIssuer(now: () => number = Date.now): TestIssuer {
   let keys: readonly TestKey[] = [];
   let handler: ((request: Request) => Response | Promise<Response>) | undefined;
   const asked: string[] = [];
