@@ -25,7 +25,7 @@ export interface OidcWorld extends AsyncDisposable {
 }
 
 /** @param more settings of the first issuer */
-export async function openOidcWorld(more: Partial<OidcIssuer> = {}): Promise<OidcWorld> {
+export function openOidcWorld(more: Partial<OidcIssuer> = {}): OidcWorld {
   const stack = new AsyncDisposableStack();
   const clock = fakeClock(NOW_MS);
   const issuer = stack.use(openIssuer(clock.now));
