@@ -231,7 +231,19 @@ Deno.test("AUTHN-05: without kid, several keys are not tried", async () => {
   await assertRefused(world, await world.issuer.token(ONE, {}, { kid: undefined }));
 });
 
-for (const algorithm of ["RS256", "RS512", "PS256", "PS384", "ES256", "ES384", "ES512", "EdDSA"]) {
+for (
+  const algorithm of [
+    "RS256",
+    "RS512",
+    "PS256",
+    "PS384",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+    "Ed25519",
+  ]
+) {
   Deno.test(`AUTHN-03: ${algorithm} of an external issuer is verified`, async () => {
     await using world = openWorld();
     const key = await makeKey("k", algorithm);

@@ -91,6 +91,15 @@ Deno.test("AUTHN-08: a token for the gateway's API opens no endpoint", async () 
   assertEquals((await call(await mintToken({ aud: `${gateway.origin}/api` }))).status, 401);
 });
 
+Deno.test("AUTHN-08: both URLs of the old transport are one resource", async () => {
+  const token = await issuer.token(KEY, { aud: `${gateway.origin}/servers/open/sse` });
+  const paths = ["/servers/open/message?sessionId=x", PATH];
+  const statuses = await Promise.all(
+    paths.map(async (path) => (await call(token, { path })).status),
+  );
+  assertEquals(statuses, [404, 401]);
+});
+
 Deno.test("an external token that says admin is none", async () => {
   const token = await issuer.token(KEY, { is_admin: true, groups: null });
   const { status } = await fetch(`${gateway.origin}/api/upstreams`, {
