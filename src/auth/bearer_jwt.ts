@@ -8,6 +8,7 @@
  * @module
  * @see RFC 7515, RFC 7519, and RFC 8725 for what is refused
  */
+import { Buffer } from "node:buffer";
 import { decodeJwt, decodeProtectedHeader, jwtVerify } from "jose";
 import type { Credential } from "../domain/credential.ts";
 import { GatewayError } from "../domain/errors.ts";
@@ -73,6 +74,7 @@ export function createVerifyToken(deps: VerifyTokenDeps, rules: ClaimRules): Ver
   verifiers.set(gateway.issuer, gatewayVerifier(gateway, rules));
   return async (token, resource) => {
     try {
+      checkSpelling(token);
       const { kid, alg } = headerOf(token);
       const { iss } = decodeJwt(token);
       // Before any key is tried: a key speaks for its own issuer only.
@@ -135,6 +137,17 @@ function externalVerifier(issuer: OidcIssuer, keySet: KeySet): Verifier {
 
 function needClaim(claims: Claims, name: string): void {
   if (claims[name] === undefined) throw new Error(`Claim ${name} is missing`);
+}
+
+/**
+ * One signature has one spelling: with padding, or other bits behind its last byte, it would be the
+ * same one to the library.
+ * @see RFC 7515, section 2; RFC 4648, section 3.5
+ */
+function checkSpelling(token: string): void {
+  const signature = token.slice(token.lastIndexOf(".") + 1);
+  if (Buffer.from(signature, "base64url").toString("base64url") === signature) return;
+  throw new Error("The signature is not spelt as it should be");
 }
 
 /** @throws {Error} for an encrypted token too: its header is not that of a signed one */

@@ -39,7 +39,7 @@ export async function fetchKeys(
     getJson(deps, options, { url, isChosen, signal: abort.signal });
   try {
     if (issuer.jwksUri !== undefined) return readKeys(await get(new URL(issuer.jwksUri), true));
-    const place = placeIn(await get(discoveryUrl(issuer), true), issuer);
+    const place = keysPlace(await get(discoveryUrl(issuer), true), issuer);
     // Another host than the one that was configured is one that somebody else has chosen.
     const isChosen = place.host === new URL(issuer.issuer).host;
     if (!isChosen) deps.egress.checkUrl(place);
@@ -53,7 +53,11 @@ function discoveryUrl({ issuer }: OidcIssuer): URL {
   return new URL(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
 }
 
-function placeIn(document: unknown, { issuer }: OidcIssuer): URL {
+/**
+ * The place of keys that an issuer's own document names.
+ * @throws {Error} when it is another's document, or names none that is as safe as the issuer itself
+ */
+export function keysPlace(document: unknown, { issuer }: Pick<OidcIssuer, "issuer">): URL {
   const { issuer: named, jwks_uri: place } = Object(document) as Readonly<Record<string, unknown>>;
   if (named !== issuer) throw new Error("The issuer's document is that of another issuer");
   const url = typeof place === "string" && URL.canParse(place) ? new URL(place) : undefined;

@@ -43,8 +43,11 @@ export const LIMITS = {
   failuresMs: 30_000,
   /** Failed attempts of one source, and for one subject, that are answered as such. */
   failuresAnswered: 500,
-  /** Failed attempts of one source beyond which no further credential of it is verified. */
-  failuresVerified: 2_000,
+  /**
+   * Failed attempts of one source beyond which no further credential of it is verified: at 1 ms each,
+   * a sixth of a processor. A source may be a proxy that nobody has listed, with everybody behind it.
+   */
+  failuresVerified: 5_000,
   /** Failed attempts that a source is never held back for, whatever others do. */
   failuresFree: 10,
   /** Sources, and subjects, whose failures are counted at once. */

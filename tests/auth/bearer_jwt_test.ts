@@ -39,6 +39,9 @@ for (
     ["an empty signature", signed(claims()).replace(/[^.]*$/, "")],
     ["half a signature", signed(claims()).slice(0, -20)],
     ["a changed signature", signed(claims()).replace(/.{4}$/, "AAAA")],
+    ["a padded signature", `${signed(claims())}=`],
+    ["a signature with bits behind its end", respelt(signed(claims()))],
+    ["a signature in base64 that is not for URLs", inOtherBase64()],
     ["another key", signed(claims(), { secret: "another key of more than 32 bytes in all" })],
     ["an empty key", signed(claims(), { secret: "" })],
     ["HS384 with our key", signed(claims(), { header: { alg: "HS384" }, hash: "sha384" })],
@@ -248,6 +251,20 @@ async function assertRefused(token: string): Promise<void> {
 
 function clock() {
   return fakeClock(NOW_MS);
+}
+
+/** The same bytes: the last character holds two bits that are not theirs. */
+function respelt(token: string): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  return token.slice(0, -1) + alphabet[alphabet.indexOf(token.at(-1)!) + 1];
+}
+
+function inOtherBase64(): string {
+  for (let i = 0;; i++) {
+    const [head, payload, signature] = signed(claims({ jti: String(i) })).split(".");
+    const other = signature!.replaceAll("-", "+").replaceAll("_", "/");
+    if (other !== signature) return `${head}.${payload}.${other}`;
+  }
 }
 
 function unsigned(alg: string): string {

@@ -16,33 +16,33 @@ const ONE = await makeKey("one");
 const TWO = await makeKey("two");
 
 Deno.test("AUTHN-09: a key is found by way of the issuer's own document", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   await world.verify(await world.issuer.token(ONE));
   assertEquals(world.issuer.asked, ["/.well-known/openid-configuration", "/keys"]);
 });
 
 Deno.test("AUTHN-09: with a place of keys that is given nothing else is asked for", async () => {
-  await using own = await openWorld();
-  await using world = await openOidcWorld({ jwksUri: own.issuer.jwksUri });
+  await using own = openWorld();
+  await using world = openOidcWorld({ jwksUri: own.issuer.jwksUri });
   await world.verify(await world.issuer.token(ONE));
   assertEquals([own.issuer.asked, world.issuer.asked], [["/keys"], []]);
 });
 
 Deno.test("AUTHN-09: keys are kept", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   for (let i = 0; i < 20; i++) await world.verify(await world.issuer.token(ONE));
   assertEquals(fetchesOf(world.issuer), 1);
 });
 
 Deno.test("AUTHN-09: however many tokens come at once, keys are asked for once", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   const token = await world.issuer.token(ONE);
   await Promise.all(Array.from({ length: 50 }, () => world.verify(token)));
   assertEquals(fetchesOf(world.issuer), 1);
 });
 
 Deno.test("AUTHN-09: a new key is taken with its first token", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   await world.verify(await world.issuer.token(ONE));
   world.issuer.list(ONE, TWO);
   world.clock.advance(LIMITS.keysRetryMs);
@@ -51,7 +51,7 @@ Deno.test("AUTHN-09: a new key is taken with its first token", async () => {
 });
 
 Deno.test("AUTHN-09: 1,000 tokens with unknown kids are one request, then and 30 s later", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   await world.verify(await world.issuer.token(ONE));
   world.clock.advance(LIMITS.keysRetryMs);
   await flood(world);
@@ -65,20 +65,20 @@ Deno.test("AUTHN-09: 1,000 tokens with unknown kids are one request, then and 30
 });
 
 Deno.test("AUTHN-09: a flood right after the start is one request", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   await flood(world);
   assertEquals(fetchesOf(world.issuer), 1);
 });
 
 Deno.test("AUTHN-09: a flood against one issuer takes nothing from another", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   world.other.list(TWO);
   await flood(world);
   await world.verify(await world.other.token(TWO));
 });
 
 Deno.test("AUTHN-09: a removed key stops working within the refresh time", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   const token = await world.issuer.token(ONE);
   const { freshMs } = await world.verify(token);
   world.issuer.list(TWO);
@@ -88,14 +88,14 @@ Deno.test("AUTHN-09: a removed key stops working within the refresh time", async
 });
 
 Deno.test("AUTHN-09: what is verified late is remembered for the rest of that time only", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   await world.verify(await world.issuer.token(ONE));
   world.clock.advance(LIMITS.keysFreshMs - 10);
   assertEquals((await world.verify(await world.issuer.token(ONE))).freshMs, 10);
 });
 
 Deno.test("AUTHN-09: while the source is away, the keys that were seen last go on", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   await world.verify(await world.issuer.token(ONE));
   world.issuer.answer(() => new Response(null, { status: 500 }));
   world.clock.advance(LIMITS.keysFreshMs + 60_000);
@@ -104,7 +104,7 @@ Deno.test("AUTHN-09: while the source is away, the keys that were seen last go o
 });
 
 Deno.test("AUTHN-09: such a source is asked once in 30 s", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   await world.verify(await world.issuer.token(ONE));
   world.issuer.answer(() => new Response(null, { status: 500 }));
   world.clock.advance(LIMITS.keysFreshMs);
@@ -115,7 +115,7 @@ Deno.test("AUTHN-09: such a source is asked once in 30 s", async () => {
 });
 
 Deno.test("AUTHN-09, AUTHN-18: old keys do not go on for ever", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   await world.verify(await world.issuer.token(ONE));
   world.issuer.answer(() => new Response(null, { status: 500 }));
   world.clock.advance(LIMITS.keysStaleMs);
@@ -123,13 +123,13 @@ Deno.test("AUTHN-09, AUTHN-18: old keys do not go on for ever", async () => {
 });
 
 Deno.test("AUTHN-18: keys that were never to be had are no fault of the token", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   world.issuer.answer(() => new Response(null, { status: 503 }));
   await assertUnavailable(world, await world.issuer.token(ONE));
 });
 
 Deno.test("AUTHN-18: a source that comes back is found again soon", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   world.issuer.answer(() => new Response(null, { status: 503 }));
   const token = await world.issuer.token(ONE);
   await assertUnavailable(world, token);
@@ -139,7 +139,7 @@ Deno.test("AUTHN-18: a source that comes back is found again soon", async () => 
 });
 
 Deno.test("AUTHN-18: a source that never answered is asked less and less often", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   world.issuer.answer(() => new Response(null, { status: 503 }));
   const token = await world.issuer.token(ONE);
   for (let second = 0; second < 120; second++, world.clock.advance(1_000)) {
@@ -172,7 +172,7 @@ for (
   ] satisfies [string, (origin: string) => unknown][]
 ) {
   Deno.test(`AUTHN-09: ${what} is no source of keys`, async () => {
-    await using world = await openWorld();
+    await using world = openWorld();
     world.issuer.answer((request) => {
       const { origin, pathname } = new URL(request.url);
       const given = pathname.startsWith("/.well-known/") ? answer(origin) : { keys: [ONE.jwk] };
@@ -184,7 +184,7 @@ for (
 
 for (const keys of [undefined, null, {}, "keys"]) {
   Deno.test(`AUTHN-09: ${JSON.stringify({ keys })} is no set of keys`, async () => {
-    await using world = await openWorld();
+    await using world = openWorld();
     serveKeys(world.issuer, keys);
     await assertUnavailable(world, await world.issuer.token(ONE));
   });
@@ -206,42 +206,54 @@ for (
   ] satisfies [string, unknown[]][]
 ) {
   Deno.test(`AUTHN-07, AUTHN-09: a key that ${what} is not the one that a token means`, async () => {
-    await using world = await openWorld();
+    await using world = openWorld();
     serveKeys(world.issuer, entries);
     await assertRefused(world, await world.issuer.token(ONE));
   });
 }
 
 Deno.test("AUTHN-09: keys that cannot be used stand beside those that can", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   serveKeys(world.issuer, [null, 1, {}, { kty: "constructor" }, { ...TWO.jwk, x: 1 }, ONE.jwk]);
   await world.verify(await world.issuer.token(ONE));
 });
 
 Deno.test("AUTHN-05: without kid a token means the only key of its algorithm", async () => {
   const rsa = await makeKey("rsa", "RS256");
-  await using world = await openWorld();
+  await using world = openWorld();
   world.issuer.list(ONE, rsa);
   await world.verify(await world.issuer.token(ONE, {}, { kid: undefined }));
 });
 
 Deno.test("AUTHN-05: without kid, several keys are not tried", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   world.issuer.list(ONE, TWO);
   await assertRefused(world, await world.issuer.token(ONE, {}, { kid: undefined }));
 });
 
-for (const algorithm of ["RS256", "RS512", "PS256", "PS384", "ES256", "ES384", "ES512", "EdDSA"]) {
+for (
+  const algorithm of [
+    "RS256",
+    "RS512",
+    "PS256",
+    "PS384",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+    "Ed25519",
+  ]
+) {
   Deno.test(`AUTHN-03: ${algorithm} of an external issuer is verified`, async () => {
-    await using world = await openWorld();
+    await using world = openWorld();
     const key = await makeKey("k", algorithm);
     world.issuer.list(key);
     await world.verify(await world.issuer.token(key));
   });
 }
 
-async function openWorld(): Promise<OidcWorld> {
-  const world = await openOidcWorld();
+function openWorld(): OidcWorld {
+  const world = openOidcWorld();
   world.issuer.list(ONE);
   return world;
 }

@@ -20,7 +20,7 @@ const RSA = await makeKey(undefined, "RS256");
 const FOREIGN = await makeKey("one");
 
 Deno.test("a token of an external issuer says who somebody is, and no more", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   const { credential } = await world.verify(await world.issuer.token(KEY));
   assertEquals(credential, {
     kind: `oidc_jwt ${world.issuer.issuer}`,
@@ -36,7 +36,7 @@ Deno.test("a token of an external issuer says who somebody is, and no more", asy
 });
 
 Deno.test("AUTHN-07: one subject of two issuers is two callers", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   world.other.list(KEY);
   const tokens = [await world.issuer.token(KEY), await world.other.token(KEY)];
   const kinds = await Promise.all(
@@ -46,20 +46,20 @@ Deno.test("AUTHN-07: one subject of two issuers is two callers", async () => {
 });
 
 Deno.test("AUTHN-07: a key of one issuer verifies no token that names another", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   world.other.list(FOREIGN);
   await world.verify(await world.other.token(FOREIGN));
   await assertRefused(world, await world.other.token(FOREIGN, { iss: world.issuer.issuer }));
 });
 
 Deno.test("AUTHN-07: a key of an external issuer makes no token of ours", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   const own = { iss: ISSUER.issuer, aud: ISSUER.audience, jti: "1", is_admin: true };
   await assertRefused(world, await world.issuer.token(KEY, own));
 });
 
 Deno.test("AUTHN-07: our own key makes no token of an external issuer", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   await assertRefused(world, signed(claims({ iss: world.issuer.issuer, aud: "sallyport-tests" })));
 });
 
@@ -79,7 +79,7 @@ for (
 ) {
   const shown = JSON.stringify(change("http://127.0.0.1:1000"));
   Deno.test(`AUTHN-07: the issuer ${shown} is nobody`, async () => {
-    await using world = await openWorld();
+    await using world = openWorld();
     await assertRefused(
       world,
       await world.issuer.token(KEY, { iss: change(world.issuer.issuer) }),
@@ -88,25 +88,25 @@ for (
 }
 
 Deno.test("AUTHN-08: a token for the URL that the client used is for us", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   const token = await world.issuer.token(KEY, { aud: RESOURCE });
   assertEquals((await world.verify(token)).resources, [RESOURCE]);
 });
 
 Deno.test("AUTHN-08: that token is not for another endpoint", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   const token = await world.issuer.token(KEY, { aud: RESOURCE });
   await assertRefused(world, token, RESOURCE.replace("/mcp", "/servers/a/mcp"));
 });
 
 Deno.test("AUTHN-08: a token of ours may be for one endpoint too", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   const { resources } = await world.verify(signed(claims({ aud: [RESOURCE, "x"] })));
   assertEquals(resources, [RESOURCE, "x"]);
 });
 
 Deno.test("AUTHN-08: a token that names the gateway is for every endpoint", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   const token = await world.issuer.token(KEY, { aud: ["x", "sallyport-tests"] });
   assertEquals((await world.verify(token)).resources, undefined);
 });
@@ -118,13 +118,13 @@ for (
   ]]
 ) {
   Deno.test(`AUTHN-08: the audience ${JSON.stringify(aud)} is not us`, async () => {
-    await using world = await openWorld();
+    await using world = openWorld();
     await assertRefused(world, await world.issuer.token(KEY, { aud }));
   });
 }
 
 Deno.test("AUTHN-03: an external issuer has no secrets in common with us", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   for (const secret of [await exportSPKI(KEY.publicKey), JSON.stringify(KEY.jwk)]) {
     const header = { alg: "HS256", kid: "one" };
     const all = { ...claims(), iss: world.issuer.issuer, aud: "sallyport-tests" };
@@ -173,7 +173,7 @@ for (
   ] satisfies [string, Claims][]
 ) {
   Deno.test(`AUTHN-06, AUTHN-15: an external token with ${what} is refused`, async () => {
-    await using world = await openWorld();
+    await using world = openWorld();
     await assertRefused(world, await world.issuer.token(KEY, more));
   });
 }
@@ -188,7 +188,7 @@ for (
   ] satisfies [string, Claims][]
 ) {
   Deno.test(`AUTHN-05: ${what} is no key, and is not asked for`, async () => {
-    await using world = await openWorld();
+    await using world = openWorld();
     await assertRefused(world, await world.issuer.token(KEY, {}, header));
     assertEquals(new Set(world.issuer.asked).size <= 2, true);
   });
@@ -196,7 +196,7 @@ for (
 
 for (const name of ["jku", "x5u"]) {
   Deno.test(`AUTHN-05: ${name} is not followed`, async () => {
-    await using world = await openWorld();
+    await using world = openWorld();
     const header = { [name]: world.other.jwksUri };
     world.other.list(FOREIGN);
     await assertRefused(world, await world.issuer.token(FOREIGN, {}, header));
@@ -205,7 +205,7 @@ for (const name of ["jku", "x5u"]) {
 }
 
 Deno.test("AUTHN-05: a key that the token brings along does not count", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   await assertRefused(world, await world.issuer.token(FOREIGN, {}, { jwk: FOREIGN.jwk }));
 });
 
@@ -293,7 +293,7 @@ Deno.test("what an external issuer says of rights does not count", async () => {
 });
 
 Deno.test("AUTHN-21: signatures are compared by the platform's own verification", async () => {
-  await using world = await openWorld();
+  await using world = openWorld();
   const { verify } = crypto.subtle;
   let calls = 0;
   crypto.subtle.verify = (...args: Parameters<typeof verify>) => {
@@ -309,14 +309,14 @@ Deno.test("AUTHN-21: signatures are compared by the platform's own verification"
   assertEquals(calls, 2);
 });
 
-async function openWorld(more: Partial<OidcIssuer> = {}): Promise<OidcWorld> {
-  const world = await openOidcWorld(more);
+function openWorld(more: Partial<OidcIssuer> = {}): OidcWorld {
+  const world = openOidcWorld(more);
   world.issuer.list(KEY);
   return world;
 }
 
 async function credentialOf(settings: Partial<OidcIssuer>, more: Claims): Promise<Credential> {
-  await using world = await openWorld(settings);
+  await using world = openWorld(settings);
   return (await world.verify(await world.issuer.token(KEY, more))).credential;
 }
 

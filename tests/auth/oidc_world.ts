@@ -25,11 +25,11 @@ export interface OidcWorld extends AsyncDisposable {
 }
 
 /** @param more settings of the first issuer */
-export async function openOidcWorld(more: Partial<OidcIssuer> = {}): Promise<OidcWorld> {
+export function openOidcWorld(more: Partial<OidcIssuer> = {}): OidcWorld {
   const stack = new AsyncDisposableStack();
   const clock = fakeClock(NOW_MS);
-  const issuer = stack.use(await openIssuer(clock.now));
-  const other = stack.use(await openIssuer(clock.now));
+  const issuer = stack.use(openIssuer(clock.now));
+  const other = stack.use(openIssuer(clock.now));
   const http = createHttpClient({ ...clock, monotonic: () => performance.now() });
   stack.defer(() => http.close());
   const failures: unknown[] = [];

@@ -28,8 +28,8 @@ let second: TestIssuer;
 Deno.test.beforeAll(async () => {
   stack = new AsyncDisposableStack();
   upstream = stack.use(await startHostile());
-  issuer = stack.use(await openIssuer());
-  second = stack.use(await openIssuer());
+  issuer = stack.use(openIssuer());
+  second = stack.use(openIssuer());
   issuer.list(KEY);
   second.list(FOREIGN);
   const url = `${upstream.origin}/mcp`;
@@ -91,6 +91,16 @@ Deno.test("AUTHN-08: a token for the gateway's API opens no endpoint", async () 
   assertEquals((await call(await mintToken({ aud: `${gateway.origin}/api` }))).status, 401);
 });
 
+Deno.test("AUTHN-08: both URLs of the old transport are one resource", async () => {
+  const token = await issuer.token(KEY, { aud: `${gateway.origin}/servers/open/sse` });
+  const paths = ["/servers/open/message?sessionId=x", PATH];
+  const statuses = await Promise.all(
+    paths.map(async (path) => (await call(token, { path })).status),
+  );
+  // Known there, though it has no such stream.
+  assertEquals(statuses, [400, 401]);
+});
+
 Deno.test("an external token that says admin is none", async () => {
   const token = await issuer.token(KEY, { is_admin: true, groups: null });
   const { status } = await fetch(`${gateway.origin}/api/upstreams`, {
@@ -144,7 +154,7 @@ Deno.test("AUTHN-19: after so many failures there is a limit, and good tokens pa
 });
 
 Deno.test("AUTHN-18: an issuer whose keys were never to be had is 503, with Retry-After", async () => {
-  await using away = await openIssuer();
+  await using away = openIssuer();
   away.answer(() => new Response(null, { status: 500 }));
   const entry = { issuer: away.issuer, audience: OIDC_AUDIENCE };
   await using other = await startGateway({ env: { OIDC_ISSUERS: JSON.stringify([entry]) } });

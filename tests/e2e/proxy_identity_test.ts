@@ -13,6 +13,8 @@ import { mintToken, TEST_JWT_SECRET } from "../support/tokens.ts";
 
 const PATH = "/servers/open/mcp";
 const HEADER = "X-Authenticated-User";
+/** Of a name that servers may be handed. */
+const OWN_HEADER = "X-Portal-Person";
 const ALICE = "alice@example.com";
 
 /** Gateways that believe this machine, that believe another one, and that take no bearers. */
@@ -24,6 +26,11 @@ const SETTINGS = {
     TRUST_PROXY_AUTH: "true",
     TRUSTED_PROXIES: "127.0.0.0/8",
     MCP_CLIENT_AUTH_ENABLED: "false",
+  },
+  renamed: {
+    TRUST_PROXY_AUTH: "true",
+    TRUSTED_PROXIES: "10.0.0.1",
+    PROXY_USER_HEADER: OWN_HEADER,
   },
   without: { TRUSTED_PROXIES: "127.0.0.1" },
 } as const;
@@ -37,11 +44,7 @@ let gateways: Readonly<Record<Name, Gateway>>;
 Deno.test.beforeAll(async () => {
   stack = new AsyncDisposableStack();
   upstream = stack.use(await startHostile());
-  const open = {
-    type: "http",
-    url: `${upstream.origin}/mcp`,
-    passthroughHeaders: [HEADER],
-  };
+  const open = { type: "http", url: `${upstream.origin}/mcp`, passthroughHeaders: [OWN_HEADER] };
   const started: [string, Gateway][] = [];
   for (const [name, env] of Object.entries(SETTINGS)) {
     const options = {
@@ -106,8 +109,14 @@ for (
 }
 
 Deno.test("PROXY-02: a stranger's user is not handed on", async () => {
-  await call("doubting", { [HEADER]: "forged@example.com" }, await mintToken());
-  assertEquals(JSON.stringify(await upstream.stats()).includes("forged@example.com"), false);
+  const token = await mintToken();
+  const seen = async (user: string) =>
+    JSON.stringify(await upstream.stats()).toLowerCase().includes(user);
+  // The same header is handed on where it names nobody.
+  await call("doubting", { [OWN_HEADER]: "somebody@example.com" }, token);
+  const isPassed = await seen("somebody@example.com");
+  await call("renamed", { [OWN_HEADER]: "forged@example.com" }, token);
+  assertEquals([isPassed, await seen("forged@example.com")], [true, false]);
 });
 
 Deno.test("PROXY-08: a user that is called admin is none", async () => {
