@@ -19,6 +19,7 @@ import {
   serveShelf,
   type ShelfWorld,
 } from "../support/shelf_world.ts";
+import { haveTeams } from "../support/teams.ts";
 import { mintToken } from "../support/tokens.ts";
 import { until } from "../support/until.ts";
 
@@ -39,6 +40,7 @@ async function openWorld() {
     entries: { red: { visibility: "team", team: "red" } },
     servers: { chosen: { tools: ["open-t", "open-u"], prompts: [], resources: [] } },
   });
+  await haveTeams(world.origin, { red: ["alice@example.com"] });
   const { open, red } = world.stands;
   return { ...world, open: open!, red: red! };
 }

@@ -18,6 +18,7 @@ import {
   type OpenEra,
   serveShelf,
 } from "../support/shelf_world.ts";
+import { haveTeams } from "../support/teams.ts";
 import { mintToken } from "../support/tokens.ts";
 
 const LISTS = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"];
@@ -52,6 +53,10 @@ Deno.test.beforeAll(async () => {
       off: { disabled: true },
     },
     env: { SESSIONS_PER_PRINCIPAL: "1000" },
+  });
+  await haveTeams(world.origin, {
+    red: ["r@example.com"],
+    blue: ["b@example.com", "owner@example.com"],
   });
 });
 

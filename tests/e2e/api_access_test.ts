@@ -39,24 +39,42 @@ Deno.test("without a credential every URL is 401 with a challenge", async () => 
   }
 });
 
-const STRANGERS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+Deno.test("a credential for one server only is 403 everywhere, and nothing happens", async () => {
+  const token = await mintToken({ is_admin: true, scopes: { server_id: "shop" } });
+  const before = await versions();
+  for (const [method, path] of await operations()) {
+    const { status, json } = await api.call(method, path, { token });
+    assertEquals([method, path, status, json.code], [method, path, 403, "forbidden"]);
+  }
+  assertEquals(await versions(), before);
+});
+
+const USERS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   "a plain user": {},
-  "a member of a team": { teams: ["t1"] },
   "a user with every permission": { scopes: { permissions: ["*"] } },
-  "an administrator of one server only": { is_admin: true, scopes: { server_id: "shop" } },
 };
 
-for (const [who, claims] of Object.entries(STRANGERS)) {
-  Deno.test(`${who} is 403 everywhere, and nothing happens`, async () => {
-    const token = await mintToken(claims);
+for (const [who, claims] of Object.entries(USERS)) {
+  Deno.test(`${who} changes nothing that others have made`, async () => {
+    const token = await mintToken({ sub: "user@example.com", ...claims });
     const before = await versions();
     for (const [method, path] of await operations()) {
-      const { status, json } = await api.call(method, path, { token });
-      assertEquals([method, path, status, json.code], [method, path, 403, "forbidden"]);
+      if (method === "GET") continue;
+      const { status } = await api.call(method, path, { token, body: {} });
+      assertEquals([method, path, status >= 400 && status < 500], [method, path, true]);
     }
     assertEquals(await versions(), before);
   });
 }
+
+Deno.test("a token that names a team to which its subject does not belong is 403 everywhere", async () => {
+  const token = await mintToken({ teams: ["t1"] });
+  for (const [method, path] of await operations()) {
+    const { status, text } = await api.call(method, path, { token });
+    assertEquals([method, path, status], [method, path, 403]);
+    assert(text.includes("Token invalid: User is no longer a member of the associated team"));
+  }
+});
 
 Deno.test("an administrator whose token permits only reading cannot write", async () => {
   const scopes = { permissions: ["upstreams.read"] };
@@ -68,9 +86,9 @@ Deno.test("an administrator whose token permits only reading cannot write", asyn
   assert(headers.get("www-authenticate")?.includes('scope="upstreams.create"'));
 });
 
-Deno.test("an administrator without a credential is anonymous where that is allowed, and 403", async () => {
+Deno.test("without a credential the API is 401 where anonymous callers are allowed, too", async () => {
   await using open = await openApiWorld({ env: { MCP_REQUIRE_AUTH: "false" } });
-  assertEquals((await open.api.call("GET", "/upstreams", { token: "" })).status, 403);
+  assertEquals((await open.api.call("GET", "/upstreams", { token: "" })).status, 401);
 });
 
 // ── Refusals ────────────────────────────────────────────────────────────────────────────────────
@@ -205,11 +223,10 @@ Deno.test("every operation that is described is there, and knows its verb", asyn
   }
 });
 
-Deno.test("the description is OpenAPI 3.1 and is not for everybody", async () => {
+Deno.test("the description is OpenAPI 3.1 and is not for callers without a credential", async () => {
   const { json } = await api.must("GET", "/openapi.json");
   assertEquals(json.openapi, "3.1.0");
-  const token = await mintToken();
-  assertEquals((await api.call("GET", "/openapi.json", { token })).status, 403);
+  assertEquals((await api.call("GET", "/openapi.json", { token: "" })).status, 401);
 });
 
 /** Method and path of every operation, with an id that nothing has. */

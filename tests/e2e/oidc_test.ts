@@ -11,6 +11,7 @@ import { callModern, type ModernCall, type ModernReply } from "../support/modern
 import { makeKey, OIDC_AUDIENCE, openIssuer, type TestIssuer } from "../support/oidc_issuer.ts";
 import { type Gateway, startGateway } from "../support/processes.ts";
 import { headerOf } from "../support/raw_http.ts";
+import { haveTeams } from "../support/teams.ts";
 import { mintToken, TEST_JWT_SECRET } from "../support/tokens.ts";
 
 const PATH = "/servers/open/mcp";
@@ -51,6 +52,7 @@ Deno.test.beforeAll(async () => {
       env: { JWT_SECRET_KEY: TEST_JWT_SECRET },
     }),
   );
+  await haveTeams(gateway.origin, { red: ["user-1"], blue: [] });
 });
 
 Deno.test.afterAll(async () => await stack?.disposeAsync());
@@ -70,13 +72,13 @@ Deno.test("AUTHN-07: a key of one issuer is 401 for a token of another", async (
   assertEquals((await call(await issuer.token(FOREIGN))).status, 401);
 });
 
-Deno.test("teamsClaim opens the servers of these teams, and no others", async () => {
+Deno.test("teamsClaim opens the servers of these teams, for those who are in them, and no others", async () => {
   const statuses = await Promise.all(
     [["red"], ["blue"], [], undefined].map(async (groups) =>
       (await call(await issuer.token(KEY, { groups }), { path: RED_PATH })).status
     ),
   );
-  assertEquals(statuses, [200, 404, 404, 404]);
+  assertEquals(statuses, [200, 403, 404, 404]);
 });
 
 Deno.test("AUTHN-08: a token for the URL of an endpoint counts there and nowhere else", async () => {
@@ -101,9 +103,16 @@ Deno.test("AUTHN-08: both URLs of the old transport are one resource", async () 
   assertEquals(statuses, [400, 401]);
 });
 
+Deno.test("without teamsClaim a token opens what its subject's teams see at the time of use", async () => {
+  const token = await second.token(FOREIGN);
+  assertEquals((await call(token, { path: RED_PATH })).status, 200);
+  const stranger = await second.token(FOREIGN, { sub: "somebody@example.com" });
+  assertEquals((await call(stranger, { path: RED_PATH })).status, 404);
+});
+
 Deno.test("an external token that says admin is none", async () => {
   const token = await issuer.token(KEY, { is_admin: true, groups: null });
-  const { status } = await fetch(`${gateway.origin}/api/upstreams`, {
+  const { status } = await fetch(`${gateway.origin}/api/stats`, {
     headers: { Authorization: `Bearer ${token}` },
   }).then(async (reply) => ({ status: reply.status, text: await reply.text() }));
   assertEquals(status, 403);

@@ -120,7 +120,7 @@ Deno.test("PROXY-02: a stranger's user is not handed on", async () => {
 });
 
 Deno.test("PROXY-08: a user that is called admin is none", async () => {
-  const reply = await fetch(`${gateways.believing.origin}/api/upstreams`, {
+  const reply = await fetch(`${gateways.believing.origin}/api/stats`, {
     headers: { [HEADER]: "admin@localhost" },
   });
   await reply.body?.cancel();

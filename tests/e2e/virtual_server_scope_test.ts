@@ -18,6 +18,7 @@ import {
   serveShelf,
 } from "../support/shelf_world.ts";
 import { initialize } from "../support/session_client.ts";
+import { haveTeams } from "../support/teams.ts";
 import { mintToken } from "../support/tokens.ts";
 
 const PATH = "/servers/chosen/mcp";
@@ -56,6 +57,7 @@ Deno.test.beforeAll(async () => {
     },
     env: { SESSIONS_PER_PRINCIPAL: "1000" },
   });
+  await haveTeams(world.origin, { red: ["alice@example.com"] });
 });
 
 Deno.test.afterAll(async () => await world?.[Symbol.asyncDispose]());

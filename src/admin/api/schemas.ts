@@ -25,9 +25,12 @@ export function lines(charsMax: number) {
     });
 }
 
-/** Kept as it is written; whether two are the same is decided without regard to capitals. */
-export const email = line(LIMITS.subjectChars).refine((text) => /^[^\s@,]+@[^\s@,]+$/.test(text), {
-  error: "must be an e-mail address",
+/**
+ * Whom a credential may be of: an e-mail address, or what an external issuer calls its subject. Kept
+ * as it is written; whether two addresses are the same is decided without regard to capitals.
+ */
+export const email = line(LIMITS.subjectChars).refine((text) => /^[^\s,]+$/.test(text), {
+  error: "must be an e-mail address, or a subject of an issuer, without spaces and commas",
 });
 
 export const visibility = z.enum(["public", "team", "private"]);

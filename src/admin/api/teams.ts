@@ -157,7 +157,7 @@ function memberOperations(teams: TeamService): readonly Operation[] {
         const address = email.safeParse(given);
         if (!address.success) {
           throw new FaultyRequest("invalid_request", "The URL does not name a member", [
-            { path: "email", message: "must be an e-mail address" },
+            { path: "email", message: address.error.issues[0]!.message },
           ]);
         }
         const member = await teams.putMember(id, address.data, body.role, principal);
