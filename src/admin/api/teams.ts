@@ -41,11 +41,10 @@ const record = z.object({
 const memberRecord = z.object({ email: z.string(), role, since: instant }).openapi("Member");
 
 export function createTeamOperations(teams: TeamService): readonly Operation[] {
-  return [...teamOperations(teams), ...memberOperations(teams)];
+  return [...listOperations(teams), ...teamOperations(teams), ...memberOperations(teams)];
 }
 
-function teamOperations(teams: TeamService): readonly Operation[] {
-  const none = { query: NO_QUERY, body: NO_BODY };
+function listOperations(teams: TeamService): readonly Operation[] {
   return [
     operation({
       method: "GET",
@@ -79,6 +78,12 @@ function teamOperations(teams: TeamService): readonly Operation[] {
         return created(recordOf(team), team, PATH);
       },
     }),
+  ];
+}
+
+function teamOperations(teams: TeamService): readonly Operation[] {
+  const none = { query: NO_QUERY, body: NO_BODY };
+  return [
     operation({
       ...none,
       method: "GET",
