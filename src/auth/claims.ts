@@ -113,8 +113,8 @@ function checkedSubject(claim: unknown, name: string): string {
   return claim;
 }
 
-/** Printable, one at-sign, no list. */
-const EMAIL = /^[^\s@,\p{Cc}]+@[^\s@,\p{Cc}]+$/u;
+/** One at-sign, no list, and nothing that is invisible or has a meaning in address headers. */
+const EMAIL = /^[^\s@,;:<>()[\]\\"\p{C}]+@[^\s@,;:<>()[\]\\"\p{C}]+$/u;
 
 export function isEmailLike(text: string): boolean {
   return text.length <= LIMITS.subjectChars && EMAIL.test(text) && text.isWellFormed();

@@ -249,6 +249,9 @@ for (
     ["upn", { upn: "alice@example.com@evil.example" }],
     ["upn", { upn: "alice@example.com,bob@example.com" }],
     ["upn", { upn: `${"a".repeat(250)}@b.c.d` }],
+    ["upn", { upn: "Alice <alice@example.com>" }],
+    ["upn", { upn: "alice\u200b@example.com" }],
+    ["upn", { upn: "alice\ud800@example.com" }],
     ["constructor", {}],
   ] satisfies [string, Claims][]
 ) {
