@@ -12,7 +12,6 @@ import { type Credential, NO_CREDENTIAL } from "../domain/credential.ts";
 import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { type Block, contains, parseAddress } from "../platform/addresses.ts";
-import { isEmailLike } from "./claims.ts";
 
 export interface TrustedProxies {
   /** @param peer IP address at the other end of the connection */
@@ -47,22 +46,22 @@ export function createTrustedProxies(blocks: readonly Block[]): TrustedProxies {
   };
 }
 
-/** Printable ASCII: bytes beyond it are read in more than one way. */
-const PRINTABLE = /^[\x21-\x7e]+$/;
+/** Printable ASCII but for what parts names: bytes beyond it are read in more than one way. */
+const ONE_NAME = /^[!#-+\--:=?-[\]-~]+$/;
 
 /**
  * Whom a trusted proxy says that the caller is: a name, and no right. The same name is the same
  * `Credential`, so that what is kept for it is found again.
  * @throws {GatewayError} from the returned function: `invalid_request` unless the header's value, as
- *   it arrived, is one e-mail address of 1–255 characters; two headers arrive joined by a comma
+ *   it arrived, is one name of 1–255 characters; two headers arrive joined by a comma
  */
 export function createProxyCredentials(): (header: string) => Credential {
   const known = new Map<string, Credential>();
   return (header) => {
     const found = known.get(header);
     if (found !== undefined) return found;
-    if (!PRINTABLE.test(header) || !isEmailLike(header)) {
-      throw new GatewayError("invalid_request", "The user header of the proxy is not one address");
+    if (!ONE_NAME.test(header) || header.length > LIMITS.subjectChars) {
+      throw new GatewayError("invalid_request", "The user header of the proxy is not one name");
     }
     const made: Credential = {
       ...NO_CREDENTIAL,
