@@ -80,7 +80,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     ...view,
     check,
   });
-  const { stateless, streamable, legacySse, bridge } = createMessageSide(base, {
+  const { stateless, streamable, legacySse, rates, bridge } = createMessageSide(base, {
     ...upstream,
     ...view,
     catalog,
@@ -95,6 +95,8 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     log,
     streamable,
     legacySse,
+    rates,
+    timers,
     guard: createOriginGuard({ ...config, listener: platform.listener }),
     authenticate: createAuthenticate({
       verifyToken: createVerifyToken(clock, gatewayIssuer(config, platform.jwtSecret), {

@@ -7,6 +7,7 @@
 import { parseDuration } from "../domain/duration.ts";
 
 export { parseDuration };
+export { parseRate as rate } from "../domain/rate.ts";
 
 export interface Entry<T> {
   /** The name in the environment and in the config file's `settings`. */

@@ -10,12 +10,16 @@ import { GatewayError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Endpoint, Endpoints } from "../mcp/endpoint.ts";
 import { InsufficientScope } from "../mcp/dispatch.ts";
+import type { Timers } from "../platform/timers.ts";
+import type { Verdict } from "../policy/rate_limits.ts";
 import type { Log } from "../telemetry/log.ts";
 import { addCorsHeaders, API_CORS, type CorsRules, optionsReply } from "./cors.ts";
 import type { Health } from "./health.ts";
+import { NOT_KEPT } from "./json_body.ts";
 import type { LegacySse } from "./legacy_sse.ts";
 import type { OriginGuard } from "./origin_guard.ts";
 import { problemDocument, rpcProblem, statusOf } from "./problem.ts";
+import { type RateGate, refusedUnread } from "./rate_gate.ts";
 import { readHead, type RequestHead } from "./request_head.ts";
 import { CallFailed } from "./call_failed.ts";
 import type { Streamable, StreamableRequest } from "./streamable.ts";
@@ -24,6 +28,8 @@ export interface EdgeDeps {
   readonly log: Log;
   readonly guard: OriginGuard;
   readonly authenticate: Authenticate;
+  readonly rates: Pick<RateGate, "source" | "principal">;
+  readonly timers: Timers;
   readonly health: Health;
   readonly streamable: Streamable;
   readonly legacySse: Pick<LegacySse, "open" | "post">;
@@ -48,6 +54,8 @@ export interface Api {
 export interface ServeInfo {
   /** Settles when the response has been sent, or cannot be any more. */
   readonly completed: Promise<void>;
+  /** The address at the other end of the connection: the client's, or a proxy's. */
+  readonly peer: string;
 }
 
 /** One request on its way through the edge. */
@@ -70,6 +78,8 @@ interface Route {
   readonly hasNoHead?: boolean;
   /** Those of the MCP endpoints unless given. */
   readonly cors?: CorsRules;
+  /** Whether whoever runs the gateway asks, again and again: not counted by source. */
+  readonly isUnlimited?: boolean;
   /** Documents that browser clients fetch before they are known. */
   readonly isOpenToAllOrigins?: boolean;
 }
@@ -94,8 +104,8 @@ export function createEdge(deps: EdgeDeps): Hono {
     ]),
     { path: "/api", ...api },
     { path: "/api/*", ...api },
-    { path: "/health", methods: { GET: deps.health.live } },
-    { path: "/ready", methods: { GET: deps.health.ready } },
+    { path: "/health", methods: { GET: deps.health.live }, isUnlimited: true },
+    { path: "/ready", methods: { GET: deps.health.ready }, isUnlimited: true },
     { path: "/version", methods: { GET: deps.health.version } },
     { path: WELL_KNOWN_PATH, methods: { GET: metadata }, isOpenToAllOrigins: true },
     ...MCP_NAMES.flatMap((name) =>
@@ -145,6 +155,10 @@ async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Prom
       deps.guard.checkOrigin(head);
       mayRead = head.headers.has("origin");
     }
+    if (deps.rates.source !== undefined && !route?.isUnlimited) {
+      const refusal = await deps.rates.source((c.env as ServeInfo).peer);
+      if (refusal !== undefined) throw refusal;
+    }
     if (!route) throw new GatewayError("not_found", "There is nothing here");
     response = await serve(deps, { c, head, correlationId }, route);
   } catch (error) {
@@ -170,6 +184,18 @@ function serve(deps: EdgeDeps, visit: Visit, route: Route): Response | Promise<R
   const allow = [...verbs, "OPTIONS"].join(", ");
   if (method === "OPTIONS") return optionsReply(visit.head, allow, route.cors);
   return refuseVerb(deps, visit, route, allow);
+}
+
+/** @throws {GatewayError} `rate_limited` */
+async function unlessRefused(
+  { timers }: EdgeDeps,
+  { c, head, correlationId }: Visit,
+  verdict: Verdict | Promise<Verdict>,
+): Promise<void> {
+  const refusal = await verdict;
+  if (refusal === undefined) return;
+  if (!MCP_PATH.test(head.path)) throw refusal;
+  throw await refusedUnread(timers, refusal, { request: c.req.raw, head, correlationId });
 }
 
 async function refuseVerb(
@@ -201,6 +227,17 @@ function serveMcpAs(
   principal: Principal,
   handler: McpHandler,
 ): Promise<Response> {
+  const serve = () => serveEndpoint(deps, visit, principal, handler);
+  const verdict = deps.rates.principal?.(principal);
+  return verdict === undefined ? serve() : unlessRefused(deps, visit, verdict).then(serve);
+}
+
+function serveEndpoint(
+  deps: EdgeDeps,
+  visit: Visit,
+  principal: Principal,
+  handler: McpHandler,
+): Promise<Response> {
   const { c, head, correlationId } = visit;
   const slug = c.req.param("server");
   const endpoint: Endpoint | undefined = slug === undefined
@@ -215,6 +252,8 @@ function serveMcpAs(
 async function serveApi(deps: EdgeDeps, visit: Visit): Promise<Response> {
   const { c, head, correlationId } = visit;
   const principal = await deps.authenticate(head.headers.get("authorization"));
+  const verdict = deps.rates.principal?.(principal);
+  if (verdict !== undefined) await unlessRefused(deps, visit, verdict);
   return await deps.admin.fetch(c.req.raw, principal, correlationId);
 }
 
@@ -250,7 +289,7 @@ function failed(
     const isStreamable = head?.path.endsWith("/mcp");
     response.headers.set("Allow", isStreamable ? "POST, OPTIONS" : "OPTIONS");
   }
-  response.headers.set("Cache-Control", "no-store");
+  response.headers.set("Cache-Control", NOT_KEPT);
   response.headers.set("X-Content-Type-Options", "nosniff");
   // What is left of an unread body must not be taken for the next request.
   if (status === 413 || status === 408) response.headers.set("Connection", "close");

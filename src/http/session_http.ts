@@ -26,6 +26,7 @@ import { withId } from "./call_failed.ts";
 import { createHold, jsonResponse, lateJsonResponse, untilNoticed } from "./json_body.ts";
 import type { RequestHead } from "./request_head.ts";
 import { SSE_HEADERS, type SseWriter } from "./sse_writer.ts";
+import type { StreamPlaces } from "./stream_places.ts";
 import { leavingIsNoticed } from "./stateless_http.ts";
 import type { JsonResponses, StreamableRequest } from "./streamable.ts";
 
@@ -44,6 +45,7 @@ export interface SessionHttpDeps {
   readonly sse: SseWriter;
   readonly timers: Timers;
   readonly clock: Clock;
+  readonly places: StreamPlaces;
   /** Whether the gateway is about to stop: nobody begins to listen any more. */
   readonly isFinishing: () => boolean;
 }
@@ -159,8 +161,7 @@ export function createSessionHttp(
       const sessionId = head.headers.get("mcp-session-id");
       const lastEventId = checkedEventId(head.headers.get("last-event-id"));
       if (deps.isFinishing()) throw new GatewayError("unavailable", "The gateway is stopping");
-      const open = (cut: () => void) =>
-        endpoint.listen(visitor(incoming), sessionId, lastEventId, cut);
+      const open = (cut: () => void) => listen(deps, incoming, sessionId, lastEventId, cut);
       return await readerStream(incoming, open);
     },
     async remove(incoming) {
@@ -170,6 +171,33 @@ export function createSessionHttp(
       return new Response(null, { status: 204 });
     },
   };
+}
+
+/** @throws {GatewayError} `rate_limited` when there is no place for one more stream */
+async function listen(
+  { endpoint, places }: SessionHttpDeps,
+  incoming: StreamableRequest,
+  sessionId: string | undefined,
+  lastEventId: string | undefined,
+  cut: () => void,
+): Promise<Reader> {
+  const { principal, delivered } = incoming;
+  let giveBack = () => {};
+  const take = () => giveBack = places.take(principal, delivered);
+  const connection = { cut, stopped: () => giveBack() };
+  let reader: Reader | undefined;
+  try {
+    if (lastEventId === undefined) take();
+    reader = await endpoint.listen(visitor(incoming), sessionId, lastEventId, connection);
+    // Who comes back may take over from a connection that is dead and not known to be: its place
+    // is free by now.
+    if (lastEventId !== undefined) take();
+    return reader;
+  } catch (error) {
+    reader?.stop();
+    giveBack();
+    throw error;
+  }
 }
 
 function visitor({ principal, endpoint, correlationId, head }: StreamableRequest): Visitor {
