@@ -181,21 +181,24 @@ async function listen(
   lastEventId: string | undefined,
   cut: () => void,
 ): Promise<Reader> {
-  const { principal, delivered } = incoming;
   let giveBack = () => {};
-  const take = () => giveBack = places.take(principal, delivered);
-  const connection = { cut, stopped: () => giveBack() };
-  let reader: Reader | undefined;
+  let isStopped = false;
+  const stopped = () => {
+    isStopped = true;
+    giveBack();
+  };
+  const at = visitor(incoming);
+  const reader = await endpoint.listen(at, sessionId, lastEventId, { cut, stopped });
+  // What is left of a call was no stream to listen on when the call was made, and is none now. And
+  // another connection may have taken over from this one already.
+  if (reader.isOfCall || isStopped) return reader;
   try {
-    if (lastEventId === undefined) take();
-    reader = await endpoint.listen(visitor(incoming), sessionId, lastEventId, connection);
-    // Who comes back may take over from a connection that is dead and not known to be: its place
-    // is free by now.
-    if (lastEventId !== undefined) take();
+    // Not before: who comes back may take over from a connection that is dead and not known to be,
+    // whose place is free only now.
+    giveBack = places.take(incoming.principal, incoming.delivered);
     return reader;
   } catch (error) {
-    reader?.stop();
-    giveBack();
+    reader.stop();
     throw error;
   }
 }

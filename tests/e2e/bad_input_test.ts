@@ -211,7 +211,9 @@ for (
 ) {
   Deno.test(`LIM-01: after ${what} the connection is closed`, async () => {
     const reply = await send();
-    assertEquals([reply.status, headerOf(reply, "connection")], [413, "close"]);
+    // The runtime may say it a second time.
+    const said = reply.headers.filter(([name]) => name === "connection").map(([, value]) => value);
+    assertEquals([reply.status, [...new Set(said)]], [413, ["close"]]);
   });
 }
 

@@ -179,6 +179,30 @@ Deno.test("LIM-10: the stream of a call takes no place", async () => {
   assertEquals((await callModern(world.gateway.origin, call)).status, 200);
 });
 
+Deno.test("LIM-10: with all places taken a client can still resume the stream of a call", async () => {
+  const token = await someone();
+  using _streams = await filled(token);
+  const session = await openSession(world.gateway.origin, { path: EVERYTHING_PATH, token });
+  const params = { name: "test_steps", arguments: { count: 5, ms: 100, label: "x" } };
+  const call = await session.open({
+    params: { ...params, _meta: { progressToken: "p" } },
+    headers: { Accept: "text/event-stream, application/json" },
+  });
+  await until("an event with an id", () => call.events().some(({ id }) => id !== undefined));
+  call.close();
+  using again = await session.listen(lastEventId(call.events()));
+  await until("the result", () => again.messages().find((message) => "result" in message));
+});
+
+Deno.test("LIM-10: many GETs of one session at once are refused for what they are", async () => {
+  const token = await someone();
+  const session = await openSession(world.gateway.origin, { path: EVERYTHING_PATH, token });
+  const replies = await Promise.all(Array.from({ length: 20 }, () => session.listen()));
+  const statuses = await Promise.all(replies.map((reply) => statusOf(reply)));
+  for (const reply of replies) reply.close();
+  assertEquals(statuses.sort(), [200, ...Array(19).fill(409)]);
+});
+
 Deno.test("LIM-10: many clients that come and go at once leave all places free", async () => {
   const token = await someone();
   const opens = Object.values(KINDS);

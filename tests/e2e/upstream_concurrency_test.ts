@@ -34,10 +34,10 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(async () => await world?.[Symbol.asyncDispose]());
 
 /** A server whose calls end when the test says so, in the order in which they came. */
-function playHeld() {
+function playHeld(at = world) {
   const waiting: (() => void)[] = [];
   let most = 0;
-  const slot = world.play(() => ({
+  const slot = at.play(() => ({
     async "tools/call"(request, reply) {
       most = Math.max(most, waiting.length + 1);
       await new Promise<void>((resolve) => waiting.push(resolve));
@@ -47,6 +47,7 @@ function playHeld() {
   const calls = () => slot.requestsOf("tools/call").map(nameOf);
   return {
     slot,
+    world: at,
     /** Names of the calls that have reached the server. */
     calls,
     /** The most that it had at once. */
@@ -63,9 +64,9 @@ function nameOf(request: SessionRequest): string {
   return (request.message.params as { name: string }).name;
 }
 
-async function sessionOf(slot: Slot, subject: string): Promise<Session> {
-  const { path } = await world.at(slot);
-  return await openSession(world.gateway.origin, {
+async function sessionOf(slot: Slot, subject: string, at = world): Promise<Session> {
+  const { path } = await at.at(slot);
+  return await openSession(at.gateway.origin, {
     path,
     token: await mintToken({ sub: subject }),
   });
@@ -192,36 +193,54 @@ Deno.test("listening at a server does not count", async () => {
   assertEquals((await session.send(toolCall("any"))).status, 200);
 });
 
-for (
-  const [what, call] of Object.entries<
-    (slot: Slot, held: ReturnType<typeof playHeld>) => Promise<RawReply>
-  >({
-    "in a session": async (slot) => await (await world.open(slot)).send(toolCall("late")),
-    async "of 2026-07-28, at a server with sessions"(slot) {
-      const call: ModernCall = { ...await world.at(slot), params: { name: "late", arguments: {} } };
-      return await callModern(world.gateway.origin, call);
-    },
-  })
+type Held = ReturnType<typeof playHeld>;
+
+/** What a client gets whose call finds the place taken, and for how long it stays so. */
+async function waitsInVain(
+  held: Held,
+  call: (name: string) => Promise<RawReply & { readonly response: Message }>,
 ) {
-  Deno.test(`a call ${what} that waited too long is 429 with -31006, and was not sent`, async () => {
-    const held = playHeld();
-    const holder = await sessionOf(held.slot, "holder@example.com");
-    // Whatever has to be said before the call has been said when the place is taken.
-    const early = call(held.slot, held);
-    await held.endNext();
-    await early;
-    const first = holder.send({ ...toolCall("first"), options: { deadlineMs: WAITED_MS } });
-    await until("the first call", () => held.waiting() === 1);
-    const reply = await call(held.slot, held);
-    assertEquals(reply.status, 429, reply.text);
-    assertEquals(headerOf(reply, "retry-after"), "1");
-    const { error } = JSON.parse(reply.text) as { error: Message };
-    assertEquals([error.code, (error.data as Message).retryable], [RATE_LIMITED, true]);
-    assertEquals(held.calls().filter((name) => name === "late").length, 1);
-    await held.endNext();
-    await first;
-  });
+  const holder = await sessionOf(held.slot, "holder@example.com", held.world);
+  // What has to be said to the server before a call is said while there is a place.
+  const early = call("early");
+  await held.endNext();
+  await early;
+  const first = holder.send({ ...toolCall("first"), options: { deadlineMs: WAITED_MS } });
+  await until("the first call", () => held.waiting() === 1);
+  const reply = await call("late");
+  await held.endNext();
+  await first;
+  const { error } = reply.response as { error: Message };
+  assertEquals([error.code, (error.data as Message).retryable], [RATE_LIMITED, true]);
+  assertEquals(held.calls(), ["early", "first"]);
+  return reply;
 }
+
+Deno.test("a call in a session that waits in vain ends with -31006, and is not sent", async () => {
+  const held = playHeld();
+  const session = await world.open(held.slot);
+  await waitsInVain(held, (name) => session.send(toolCall(name)));
+});
+
+Deno.test("a call of 2026-07-28 that waits in vain ends with -31006, and is not sent", async () => {
+  const held = playHeld();
+  const at = await world.at(held.slot);
+  await waitsInVain(
+    held,
+    (name) => callModern(world.gateway.origin, { ...at, params: { name, arguments: {} } }),
+  );
+});
+
+Deno.test("where the answer is a body of its own, it is 429 with Retry-After", async () => {
+  await using other = await openScriptedWorld({
+    UPSTREAM_CONCURRENCY: "1",
+    JSON_RESPONSE_ENABLED: "true",
+  });
+  const held = playHeld(other);
+  const session = await other.open(held.slot);
+  const reply = await waitsInVain(held, (name) => session.send(toolCall(name)));
+  assertEquals([reply.status, headerOf(reply, "retry-after")], [429, "1"]);
+});
 
 Deno.test("a client of 2026-07-28 that leaves while it waits is not carried out", async () => {
   const held = playHeld();
