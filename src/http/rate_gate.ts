@@ -6,9 +6,10 @@
  * @module
  * @see contract.md, section 2, `RATE_LIMIT_*`; section 8, "Gateway failures"
  */
-import type { Principal } from "../domain/principal.ts";
+import { maySee } from "../domain/access.ts";
 import type { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { Principal } from "../domain/principal.ts";
 import type { Views } from "../catalog/views.ts";
 import type { Endpoint } from "../mcp/endpoint.ts";
 import { type Batch, type ClientMessage, decodeClientBody } from "../mcp/message.ts";
@@ -43,7 +44,7 @@ export function createRateGate({ limits, views }: RateGateDeps): RateGate {
   /** Against the tool's own limit. */
   function toolVerdict(by: Posted, message: ClientMessage): Verdict | Promise<Verdict> {
     if (limits.tool === undefined || message.method !== "tools/call") return undefined;
-    const tool = toolOf(views, by.endpoint, message.params?.name);
+    const tool = toolOf(views, by, message.params?.name);
     return tool === undefined ? undefined : limits.tool(by.principal, tool);
   }
 
@@ -80,11 +81,18 @@ export function createRateGate({ limits, views }: RateGateDeps): RateGate {
  * What is counted as one tool: the same through every endpoint that shows it, whatever it is called
  * there. Names that nobody knows are one together: whoever makes them up has no more for it.
  */
-function toolOf(views: Pick<Views, "of">, endpoint: Endpoint, name: unknown): string | undefined {
+function toolOf(
+  views: Pick<Views, "of">,
+  { endpoint, principal }: Posted,
+  name: unknown,
+): string | undefined {
   if (typeof name !== "string") return undefined;
   const view = endpoint.kind === "view" ? endpoint.view : views.of(endpoint.key);
   const binding = view?.find("tool", name);
-  if (binding !== undefined) return `${binding.server.id} ${binding.item.upstreamName}`;
+  // What is hidden must not be told from what is not there by being limited.
+  if (binding !== undefined && maySee(principal, binding.server)) {
+    return `${binding.server.id} ${binding.item.upstreamName}`;
+  }
   return endpoint.kind === "view" ? undefined : `${endpoint.server.id} `;
 }
 

@@ -24,7 +24,7 @@ const OTHERS = 4;
 const OTHERS_PAUSE_MS = 10;
 
 /** Ten times the limit: connections that each wait for so long after an answer. */
-const FLOOD_CONNECTIONS = 24;
+const FLOOD_CONNECTIONS = 32;
 const FLOOD_PAUSE_MS = 10;
 
 const TEXT_BYTES = 1024;

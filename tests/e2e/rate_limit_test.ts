@@ -38,9 +38,11 @@ let byToolOff: Gateway;
 
 Deno.test.beforeAll(async () => {
   upstream = await startEverything();
+  const { mcpServers } = configFor({ everything: upstream.origin, secret: upstream.origin });
+  const secret = { ...mcpServers.secret, visibility: "team", team: "red" };
   const start = (env: Readonly<Record<string, string>>) =>
     startGateway({
-      config: configFor({ everything: upstream.origin }),
+      config: { mcpServers: { ...mcpServers, secret } },
       env: { JWT_SECRET_KEY: TEST_JWT_SECRET, ...env },
     });
   const off = { USE_STATEFUL_SESSIONS: "false" };
@@ -292,6 +294,35 @@ for (const body of ["{", "x".repeat(100_000), `[${"[".repeat(100)}`]) {
   });
 }
 
+Deno.test("what was not read of a refused body is not taken for the next request", async () => {
+  const token = await someone();
+  await spend(byPrincipal, token);
+  const { host, hostname, port } = new URL(byPrincipal.origin);
+  const hidden = `GET /health HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+  const bytes = requestTo(byPrincipal.origin, {
+    path: ALL_PATH,
+    token,
+    headers: { Connection: "keep-alive" },
+    body: "x".repeat(100_000) + hidden,
+  });
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  await connection.write(bytes.subarray(0, 50_000));
+  const said: string[] = [];
+  const buffer = new Uint8Array(64 * 1024);
+  const read = async () => {
+    const count = await connection.read(buffer).catch(() => null);
+    if (count !== null) said.push(new TextDecoder().decode(buffer.subarray(0, count)));
+    return count !== null;
+  };
+  await read();
+  // The rest comes when the answer is there already.
+  await connection.write(bytes.subarray(50_000)).catch(() => {});
+  const timer = setTimeout(() => connection.close(), 1_000);
+  while (await read());
+  clearTimeout(timer);
+  assertEquals(said.join("").match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 429"]);
+});
+
 // ── RATE_LIMIT_TOOL ─────────────────────────────────────────────────────────────────────────────
 
 const CALL: ModernCall = {
@@ -343,6 +374,19 @@ Deno.test("another principal has a budget of its own for the same tool", async (
   for (let i = 0; i <= FEW; i++) await callModern(byTool.origin, { ...CALL, token });
   const other = await callModern(byTool.origin, { ...CALL, token: await someone() });
   assertEquals(other.status, 200);
+});
+
+Deno.test("a tool that is hidden is answered like one that is not there, however often", async () => {
+  const token = await someone();
+  const ask = async (name: string) => {
+    const params = { name, arguments: {} };
+    const reply = await callModern(byTool.origin, { ...ALL_CALL, params, token });
+    const { code, message } = reply.response.error as Message;
+    return [reply.status, code, String(message).replace(name, "NAME")];
+  };
+  for (let i = 0; i < 2 * FEW; i++) {
+    assertEquals(await ask("secret-test_simple_text"), await ask("secret-no_such_tool"));
+  }
 });
 
 Deno.test("names that a server does not have are counted as one tool", async () => {
