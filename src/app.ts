@@ -81,7 +81,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     ...view,
     check,
   });
-  const { stateless, streamable, legacySse, bridge } = createMessageSide(base, {
+  const { stateless, streamable, legacySse, rates, bridge } = createMessageSide(base, {
     ...upstream,
     ...view,
     catalog,
@@ -98,6 +98,8 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     ...auth,
     streamable,
     legacySse,
+    rates,
+    timers,
     guard: createOriginGuard({ ...config, listener: platform.listener }),
     health: createHealth({
       version: VERSION,

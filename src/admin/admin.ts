@@ -71,7 +71,8 @@ interface Visit {
 type Visited = Context<{ Bindings: Visit }>;
 
 const COMMON_HEADERS = {
-  "Cache-Control": "no-store",
+  // Compressed, the length of an answer would tell what of a caller's text is in it a second time.
+  "Cache-Control": "no-store, no-transform",
   "X-Content-Type-Options": "nosniff",
 } as const;
 

@@ -9,9 +9,11 @@ import type { Views } from "../catalog/views.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import { VERSION } from "../domain/version.ts";
 import { createLegacySse } from "../http/legacy_sse.ts";
+import { createRateGate } from "../http/rate_gate.ts";
 import { createSessionHttp } from "../http/session_http.ts";
 import { createSseWriter } from "../http/sse_writer.ts";
 import { createStatelessHttp } from "../http/stateless_http.ts";
+import { createStreamPlaces } from "../http/stream_places.ts";
 import { createStreamable } from "../http/streamable.ts";
 import { createDispatch } from "../mcp/dispatch.ts";
 import { createSessions, createSessionsOff, type SessionViews } from "../mcp/session/sessions.ts";
@@ -23,6 +25,8 @@ import { createListen } from "../mcp/view/listen.ts";
 import type { CheckArguments } from "../mcp/view/routing.ts";
 import { createStatelessView } from "../mcp/view/stateless_view.ts";
 import { createArgumentCheck } from "../policy/guardrails/argument_schema.ts";
+import { createLocalRateLimiter } from "../policy/rate_limit.ts";
+import { createRateLimits } from "../policy/rate_limits.ts";
 import type { Fields, Log } from "../telemetry/log.ts";
 import type { Stats } from "../telemetry/stats.ts";
 import { type Base, logAt } from "./base.ts";
@@ -80,17 +84,26 @@ export function createMessageSide(base: Base, parts: MessageParts) {
   }, config);
   const listen = createListen({ calls, changes, timers, serverOf: parts.serverOf });
   const view = createStatelessView({ views, lists, calls, listen, check });
-  const http = { timers, budget, sse: createSseWriter(clock.monotonic) };
+  const places = createStreamPlaces({
+    perPrincipal: config.streamsPerPrincipal ?? config.sessionsPerPrincipal,
+  });
+  const http = { timers, budget, places, sse: createSseWriter(clock.monotonic) };
+  const rates = createRateGate({ limits: rateLimits(base), views });
   const dispatch = createDispatch({ calls, view, budget });
   const stateless = createStatelessHttp({ ...http, dispatch }, config);
   const { isFinishing, sessions: { endpoint } } = parts;
   const session = createSessionHttp({ ...http, endpoint, isFinishing }, config);
   return {
     stateless,
-    streamable: createStreamable({ stateless, session, timers }, config),
-    legacySse: createLegacySse({ ...http, endpoint, isFinishing }, config),
+    streamable: createStreamable({ stateless, session, timers, rates }, config),
+    legacySse: createLegacySse({ ...http, endpoint, isFinishing, rates }, config),
+    rates,
     bridge,
   };
+}
+
+function rateLimits({ config, platform: { clock } }: Base) {
+  return createRateLimits((rate) => createLocalRateLimiter(rate, clock.monotonic), config);
 }
 
 export function openSessions(

@@ -8,6 +8,7 @@ import { createEraProbe } from "../mcp/era_probe.ts";
 import { targetOf } from "../platform/dial.ts";
 import { createHttpClient } from "../platform/http1/client.ts";
 import { createEgressPolicy } from "../policy/egress.ts";
+import { createConcurrencyClient } from "../upstream/concurrency.ts";
 import { createUpstreamClient } from "../upstream/connect.ts";
 import { createGuardedClient } from "../upstream/health.ts";
 import { createMortalClient } from "../upstream/lifetimes.ts";
@@ -59,7 +60,8 @@ export function createUpstreamSide({ config, platform, timers, budget }: Base) {
     env: platform.processEnv,
   });
   const transports = createMortalClient(createUpstreamClient({ http: overHttp, stdio }));
-  const client = createGuardedClient(transports, {
+  const crowded = createConcurrencyClient(transports, timers, config);
+  const client = createGuardedClient(crowded, {
     clock,
     random: Math.random,
     changed(server, { status, lastError }) {

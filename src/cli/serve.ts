@@ -8,6 +8,7 @@ import { issueToken } from "../auth/issue_token.ts";
 import type { GatewayKeys } from "../auth/issuers.ts";
 import type { Config } from "../config/load.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
+import type { ServeInfo } from "../http/edge.ts";
 import { ClientCut } from "../http/sse_writer.ts";
 import {
   loadOrCreateSecret,
@@ -107,7 +108,7 @@ function bind(config: Config, log: Log, handler: App["fetch"]): Deno.HttpServer 
         else log.error("A handler failed", { error });
         return new Response(null, { status: 500 });
       },
-    }, handler);
+    }, (request, info) => handler(request, serveInfo(info)));
   } catch (cause) {
     const address = `${config.host}:${config.port}`;
     const hint = cause instanceof Deno.errors.AddrInUse
@@ -115,6 +116,18 @@ function bind(config: Config, log: Log, handler: App["fetch"]): Deno.HttpServer 
       : `${(cause as Error).message}; check HOST and PORT`;
     throw new Error(`Cannot listen on ${address}: ${hint}`, { cause });
   }
+}
+
+/** Both are made when they are asked for: few requests need the address. */
+function serveInfo(info: Deno.ServeHandlerInfo<Deno.NetAddr>): ServeInfo {
+  return {
+    get completed() {
+      return info.completed;
+    },
+    get peer() {
+      return info.remoteAddr.hostname;
+    },
+  };
 }
 
 /**

@@ -21,6 +21,7 @@ import {
   oneOf,
   optionalEntry,
   origin,
+  rate,
   secret,
   size,
   text,
@@ -111,6 +112,33 @@ export const ENTRIES = {
     parse: integer(1, 1_000_000),
     default: "100",
     help: "Open sessions of one subject; beyond it, 429.",
+  }),
+  streamsPerPrincipal: optionalEntry({
+    env: "STREAMS_PER_PRINCIPAL",
+    parse: integer(1, 1_000_000),
+    help:
+      "Open event streams of one subject that listen; beyond it, 429. As SESSIONS_PER_PRINCIPAL.",
+  }),
+  rateOfPrincipal: optionalEntry({
+    env: "RATE_LIMIT_PRINCIPAL",
+    parse: rate,
+    help: 'Messages of one subject, such as "100/s", "1000/m" or "5000/h"; beyond it, 429.',
+  }),
+  rateOfTool: optionalEntry({
+    env: "RATE_LIMIT_TOOL",
+    parse: rate,
+    help: "Calls of one tool by one subject; beyond it, 429.",
+  }),
+  rateOfSource: optionalEntry({
+    env: "RATE_LIMIT_SOURCE",
+    parse: rate,
+    help: "Requests from one address, whoever sends them; beyond it, 429.",
+  }),
+  upstreamConcurrency: entry({
+    env: "UPSTREAM_CONCURRENCY",
+    parse: integer(1, 100_000),
+    default: "256",
+    help: "Requests at once to one upstream server; further ones wait for a moment, in turns.",
   }),
   requireAuth: entry({
     env: "MCP_REQUIRE_AUTH",
@@ -337,8 +365,4 @@ export const NOT_YET_SERVED: readonly string[] = [
   "REDIS_URL",
   "TLS_CERT_FILE",
   "TLS_KEY_FILE",
-  "RATE_LIMIT_PRINCIPAL",
-  "RATE_LIMIT_TOOL",
-  "RATE_LIMIT_SOURCE",
-  "STREAMS_PER_PRINCIPAL",
 ];

@@ -8,6 +8,7 @@ import { parseDuration } from "../domain/duration.ts";
 import { type Block, parseBlock } from "../platform/addresses.ts";
 
 export { parseDuration };
+export { parseRate as rate } from "../domain/rate.ts";
 
 export interface Entry<T> {
   /** The name in the environment and in the config file's `settings`. */

@@ -14,6 +14,10 @@ type Values = { readonly [K in keyof typeof ENTRIES]: ReturnType<(typeof ENTRIES
 /** Settings that may be absent. */
 type Optional =
   | "publicUrl"
+  | "streamsPerPrincipal"
+  | "rateOfPrincipal"
+  | "rateOfTool"
+  | "rateOfSource"
   | "jwtSecretKey"
   | "jwtPublicKeyPath"
   | "jwtPrivateKeyPath"

@@ -51,6 +51,17 @@ export class GatewayError extends Error {
   }
 }
 
+/** More was asked for than is allowed, or can be taken at the moment: nothing was carried out. */
+export class RateLimited extends GatewayError {
+  /** When it may be asked for again: milliseconds from now. */
+  readonly waitMs: number;
+
+  constructor(message: string, waitMs: number) {
+    super("rate_limited", message);
+    this.waitMs = waitMs;
+  }
+}
+
 /** What is wrong at one place of a request. */
 export interface Fault {
   /** Members and positions from the outside in, joined by dots; empty for the whole. */

@@ -52,6 +52,10 @@ export const LIMITS = {
   failuresFree: 10,
   /** Sources, and subjects, whose failures are counted at once. */
   failuresTracked: 10_000,
+  /** Budgets of rates kept at once, of each kind, at about 200 bytes each. */
+  rateKeys: 100_000,
+  /** Of a message over its limit the id is read for the answer, unless that costs much. */
+  refusedBodyBytes: 16 * 1024,
   /** Slow-body defence: a 4 MiB body within this time needs 140 KiB/s. */
   requestBodyMs: 30_000,
   /** Response headers of an upstream; Node's own default is 16 KiB. */
@@ -141,6 +145,10 @@ export const LIMITS = {
   tokenRetryMs: 4_000,
   /** How long a server may keep the gateway from asking again (`Retry-After`). */
   retryAfterMs: 5 * 60_000,
+  /** Requests that wait for a place at one upstream server: each holds its message. */
+  upstreamWaiting: 512,
+  /** For so long: whoever has waited for seconds is better told, and may come back. */
+  upstreamWaitMs: 5_000,
   /** Health checks under way at once; one that hangs gives its place up at its deadline. */
   healthChecksAtOnce: 8,
   /** Parameters of `initialize`, which are kept with the session. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ClientMessage } from "../mcp/message.ts";
-import { rpcProblem } from "./problem.ts";
+import { bareProblem, rpcProblem } from "./problem.ts";
 
 /** Every error answer carries the id of the request that it answers. */
 export class CallFailed extends Error {
@@ -19,4 +19,14 @@ export class CallFailed extends Error {
 
 export function withId(error: unknown, message: ClientMessage, correlationId: string): CallFailed {
   return new CallFailed(error, rpcProblem(error, correlationId, message.id));
+}
+
+/** Of a message that is not taken, whatever it is: only a request has an answer to put that in. */
+export function notTaken(
+  error: unknown,
+  message: ClientMessage,
+  correlationId: string,
+): CallFailed {
+  if (message.kind === "request") return withId(error, message, correlationId);
+  return new CallFailed(error, bareProblem(error));
 }

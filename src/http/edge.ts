@@ -12,12 +12,16 @@ import { GatewayError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Endpoint, Endpoints } from "../mcp/endpoint.ts";
 import { InsufficientScope } from "../mcp/dispatch.ts";
+import type { Timers } from "../platform/timers.ts";
+import type { Verdict } from "../policy/rate_limits.ts";
 import type { Log } from "../telemetry/log.ts";
 import { addCorsHeaders, API_CORS, type CorsRules, optionsReply } from "./cors.ts";
 import type { Health } from "./health.ts";
+import { NOT_KEPT } from "./json_body.ts";
 import type { LegacySse } from "./legacy_sse.ts";
 import type { OriginGuard } from "./origin_guard.ts";
 import { problemDocument, rpcProblem, statusOf } from "./problem.ts";
+import { type RateGate, refusedUnread } from "./rate_gate.ts";
 import { readHead, type RequestHead } from "./request_head.ts";
 import { CallFailed } from "./call_failed.ts";
 import type { Streamable, StreamableRequest } from "./streamable.ts";
@@ -34,6 +38,8 @@ export interface EdgeDeps {
   readonly authorizationServers: readonly string[];
   /** See `Rights`. */
   readonly watch: (principal: Principal, changed: () => void) => () => void;
+  readonly rates: Pick<RateGate, "source" | "principal">;
+  readonly timers: Timers;
   readonly health: Health;
   readonly streamable: Streamable;
   readonly legacySse: Pick<LegacySse, "open" | "post">;
@@ -65,8 +71,8 @@ export interface Api {
 export interface ServeInfo {
   /** Settles when the response has been sent, or cannot be any more. */
   readonly completed: Promise<void>;
-  /** The other end of the connection: an IP address. */
-  readonly remoteAddr: { readonly hostname: string };
+  /** The address at the other end of the connection: the client's, or a proxy's. */
+  readonly peer: string;
 }
 
 /** One request on its way through the edge. */
@@ -89,6 +95,8 @@ interface Route {
   readonly hasNoHead?: boolean;
   /** Those of the MCP endpoints unless given. */
   readonly cors?: CorsRules;
+  /** Whether whoever runs the gateway asks, again and again: not counted by source. */
+  readonly isUnlimited?: boolean;
   /** Documents that browser clients fetch before they are known. */
   readonly isOpenToAllOrigins?: boolean;
 }
@@ -113,8 +121,8 @@ export function createEdge(deps: EdgeDeps): Hono {
     ]),
     { path: "/api", ...api },
     { path: "/api/*", ...api },
-    { path: "/health", methods: { GET: deps.health.live } },
-    { path: "/ready", methods: { GET: deps.health.ready } },
+    { path: "/health", methods: { GET: deps.health.live }, isUnlimited: true },
+    { path: "/ready", methods: { GET: deps.health.ready }, isUnlimited: true },
     { path: "/version", methods: { GET: deps.health.version } },
     { path: WELL_KNOWN_PATH, methods: { GET: metadata }, isOpenToAllOrigins: true },
     ...MCP_NAMES.flatMap((name) =>
@@ -165,6 +173,10 @@ async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Prom
       deps.guard.checkOrigin(head);
       mayRead = head.headers.has("origin");
     }
+    if (deps.rates.source !== undefined && !route?.isUnlimited) {
+      const refusal = await deps.rates.source((c.env as ServeInfo).peer);
+      if (refusal !== undefined) throw refusal;
+    }
     if (!route) throw new GatewayError("not_found", "There is nothing here");
     response = await serve(deps, { c, head, correlationId }, route);
   } catch (error) {
@@ -190,6 +202,18 @@ function serve(deps: EdgeDeps, visit: Visit, route: Route): Response | Promise<R
   const allow = [...verbs, "OPTIONS"].join(", ");
   if (method === "OPTIONS") return optionsReply(visit.head, allow, route.cors);
   return refuseVerb(deps, visit, route, allow);
+}
+
+/** @throws {GatewayError} `rate_limited` */
+async function unlessRefused(
+  { timers }: EdgeDeps,
+  { c, head, correlationId }: Visit,
+  verdict: Verdict | Promise<Verdict>,
+): Promise<void> {
+  const refusal = await verdict;
+  if (refusal === undefined) return;
+  if (!MCP_PATH.test(head.path)) throw refusal;
+  throw await refusedUnread(timers, refusal, { request: c.req.raw, head, correlationId });
 }
 
 async function refuseVerb(
@@ -227,7 +251,7 @@ function authRequest(deps: EdgeDeps, { c, head: { headers, path }, head }: Visit
 }
 
 function peerOf(c: Context): string {
-  return (c.env as ServeInfo).remoteAddr.hostname;
+  return (c.env as ServeInfo).peer;
 }
 
 /** What only a proxy may say is not there when somebody else says it; nobody hands it on. */
@@ -249,6 +273,17 @@ function serveMcp(deps: EdgeDeps, visit: Visit, handler: McpHandler): Promise<Re
 }
 
 function serveMcpAs(
+  deps: EdgeDeps,
+  visit: Visit,
+  principal: Principal,
+  handler: McpHandler,
+): Promise<Response> {
+  const serve = () => serveEndpoint(deps, visit, principal, handler);
+  const verdict = deps.rates.principal?.(principal);
+  return verdict === undefined ? serve() : unlessRefused(deps, visit, verdict).then(serve);
+}
+
+function serveEndpoint(
   deps: EdgeDeps,
   visit: Visit,
   principal: Principal,
@@ -277,6 +312,8 @@ function serveMcpAs(
 async function serveApi(deps: EdgeDeps, visit: Visit): Promise<Response> {
   const { c, correlationId } = visit;
   const principal = await identify(deps, visit);
+  const verdict = deps.rates.principal?.(principal);
+  if (verdict !== undefined) await unlessRefused(deps, visit, verdict);
   return await deps.admin.fetch(c.req.raw, principal, correlationId);
 }
 
@@ -313,7 +350,7 @@ function failed(
     const isStreamable = head?.path.endsWith("/mcp");
     response.headers.set("Allow", isStreamable ? "POST, OPTIONS" : "OPTIONS");
   }
-  response.headers.set("Cache-Control", "no-store");
+  response.headers.set("Cache-Control", NOT_KEPT);
   response.headers.set("X-Content-Type-Options", "nosniff");
   // What is left of an unread body must not be taken for the next request.
   if (status === 413 || status === 408) response.headers.set("Connection", "close");

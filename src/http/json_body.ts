@@ -7,7 +7,16 @@ import { setImmediate } from "node:timers";
 import { bytesOf } from "../mcp/message.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 
-const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" } as const;
+/**
+ * Without `no-transform` the server compresses what it sends: the length of an answer would then
+ * tell what of a caller's text is in it a second time. @see security.md, LIM-14
+ */
+export const NOT_KEPT = "no-store, no-transform";
+
+const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": NOT_KEPT } as const;
+
+/** Of an upstream server that is busy: nobody knows for how long. */
+const BUSY_HEADERS = { ...JSON_HEADERS, "Retry-After": "1" } as const;
 
 /** Bodies beyond this count as held until the client has them. */
 const LARGE_BODY_BYTES = 256 * 1024;
@@ -20,7 +29,8 @@ export function jsonResponse(
 ): Response {
   const { status } = reply;
   if (reply.body.length <= LARGE_BODY_BYTES) {
-    return new Response(reply.body as BodyInit, { status, headers: JSON_HEADERS });
+    const headers = status === 429 ? BUSY_HEADERS : JSON_HEADERS;
+    return new Response(reply.body as BodyInit, { status, headers });
   }
   const body = bytesOf(reply.body);
   // As a stream, because of other bodies the runtime says at once that they were delivered.

@@ -16,6 +16,7 @@ import { SessionNotFound } from "../mcp/session/session.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 import type { Timers } from "../platform/timers.ts";
 import { createHold } from "./json_body.ts";
+import type { RateGate } from "./rate_gate.ts";
 import type { RequestHead } from "./request_head.ts";
 import { checkedEventId, checkVersion } from "./session_http.ts";
 import { type Channel, createSseChannels } from "./sse_channels.ts";
@@ -27,6 +28,7 @@ import {
   visitorOf,
 } from "./sse_messages.ts";
 import { SSE_HEADERS, type SseWriter } from "./sse_writer.ts";
+import type { StreamPlaces } from "./stream_places.ts";
 import type { StreamableRequest } from "./streamable.ts";
 
 export interface LegacySse {
@@ -43,6 +45,8 @@ export interface LegacySseDeps {
   readonly budget: ByteBudget;
   readonly sse: SseWriter;
   readonly timers: Timers;
+  readonly places: StreamPlaces;
+  readonly rates: Pick<RateGate, "admit">;
   /** Whether the gateway is about to stop: nobody begins to listen any more. */
   readonly isFinishing: () => boolean;
 }
@@ -78,8 +82,9 @@ export function createLegacySse(deps: LegacySseDeps, options: LegacySseOptions):
     }
     const left = hasSpoken(head) ? channels.leftBy(visitor)?.sessionId : undefined;
     if (left !== undefined) return await resume(incoming, left, undefined);
+    const giveBack = deps.places.take(incoming.principal, incoming.delivered);
     const channel = channels.open(visitor);
-    const connection = createSseConnection(messagePath(head, channel.id));
+    const connection = createSseConnection(messagePath(head, channel.id), giveBack);
     channels.joined(channel, connection);
     return stream(incoming, channel, connection);
   }
@@ -91,13 +96,22 @@ export function createLegacySse(deps: LegacySseDeps, options: LegacySseOptions):
     eventId: string | undefined,
   ): Promise<Response> {
     const visitor = visitorOf(incoming);
-    const connection = createSseConnection(messagePath(incoming.head, sessionId));
+    let giveBack = () => {};
+    const path = messagePath(incoming.head, sessionId);
+    const connection = createSseConnection(path, () => giveBack());
     const known = channels.find(sessionId, visitor);
     if (known !== undefined) channels.hold(known);
-    const reader = await listen(visitor, sessionId, eventId, connection).catch((error) => {
+    let reader: Reader | undefined;
+    try {
+      reader = await listen(visitor, sessionId, eventId, connection);
+      // Its stream has been taken over, and its client may have left without a word.
+      known?.connection?.stop();
+      giveBack = deps.places.take(incoming.principal, incoming.delivered);
+    } catch (error) {
+      reader?.stop();
       if (known !== undefined) channels.letGo(known);
       throw error;
-    });
+    }
     const channel = channels.ofSession(sessionId, visitor);
     channels.joined(channel, connection);
     connection.attach(sessionId, reader);
@@ -110,7 +124,7 @@ export function createLegacySse(deps: LegacySseDeps, options: LegacySseOptions):
     eventId: string | undefined,
     { cut }: SseConnection,
   ): Promise<Reader> {
-    const reader = await endpoint.listen(visitor, sessionId, eventId, cut);
+    const reader = await endpoint.listen(visitor, sessionId, eventId, { cut });
     if (!reader.isOfCall) return reader;
     reader.stop();
     throw new SessionNotFound();
@@ -147,7 +161,7 @@ export function createLegacySse(deps: LegacySseDeps, options: LegacySseOptions):
 
   return {
     open,
-    post: createSseMessages({ endpoint, channels, budget, timers }, options),
+    post: createSseMessages({ ...deps, channels }, options),
     drain() {
       channels.close();
       for (const connection of channels.connections()) connection.hangUp();

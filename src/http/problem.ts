@@ -5,7 +5,13 @@
  * @module
  * @see RFC 9457
  */
-import { type ErrorCode, FaultyRequest, GatewayError, ProtocolError } from "../domain/errors.ts";
+import {
+  type ErrorCode,
+  FaultyRequest,
+  GatewayError,
+  ProtocolError,
+  RateLimited,
+} from "../domain/errors.ts";
 import { InvalidMessage, NULL_ID } from "../mcp/message.ts";
 import { errorResponse } from "../mcp/rpc_error.ts";
 
@@ -68,7 +74,16 @@ export function problemDocument(error: unknown, correlationId: string): Response
   });
 }
 
+/** For a message that gets no answer: the status says it all. */
+export function bareProblem(error: unknown): Response {
+  return new Response(null, { status: statusOf(error), headers: retryAfter(error) });
+}
+
+/** Whole seconds, and never too few. */
 function retryAfter(error: unknown): Record<string, string> {
+  if (error instanceof RateLimited) {
+    return { "Retry-After": String(Math.max(1, Math.ceil(error.waitMs / 1000))) };
+  }
   const status = statusOf(error);
   return status === 503 ? { "Retry-After": "1" } : status === 429 ? { "Retry-After": "30" } : {};
 }

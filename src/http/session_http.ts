@@ -25,6 +25,7 @@ import { withId } from "./call_failed.ts";
 import { createHold, jsonResponse, lateJsonResponse, untilNoticed } from "./json_body.ts";
 import type { RequestHead } from "./request_head.ts";
 import { SSE_HEADERS, type SseWriter } from "./sse_writer.ts";
+import type { StreamPlaces } from "./stream_places.ts";
 import { leavingIsNoticed } from "./stateless_http.ts";
 import type { JsonResponses, StreamableRequest } from "./streamable.ts";
 
@@ -42,6 +43,7 @@ export interface SessionHttpDeps {
   readonly budget: ByteBudget;
   readonly sse: SseWriter;
   readonly timers: Timers;
+  readonly places: StreamPlaces;
   /** Whether the gateway is about to stop: nobody begins to listen any more. */
   readonly isFinishing: () => boolean;
 }
@@ -155,8 +157,7 @@ export function createSessionHttp(
       const sessionId = head.headers.get("mcp-session-id");
       const lastEventId = checkedEventId(head.headers.get("last-event-id"));
       if (deps.isFinishing()) throw new GatewayError("unavailable", "The gateway is stopping");
-      const open = (cut: () => void) =>
-        endpoint.listen(visitor(incoming), sessionId, lastEventId, cut);
+      const open = (cut: () => void) => listen(deps, incoming, sessionId, lastEventId, cut);
       return await readerStream(incoming, open);
     },
     async remove(incoming) {
@@ -166,6 +167,36 @@ export function createSessionHttp(
       return new Response(null, { status: 204 });
     },
   };
+}
+
+/** @throws {GatewayError} `rate_limited` when there is no place for one more stream */
+async function listen(
+  { endpoint, places }: SessionHttpDeps,
+  incoming: StreamableRequest,
+  sessionId: string | undefined,
+  lastEventId: string | undefined,
+  cut: () => void,
+): Promise<Reader> {
+  let giveBack = () => {};
+  let isStopped = false;
+  const stopped = () => {
+    isStopped = true;
+    giveBack();
+  };
+  const at = visitor(incoming);
+  const reader = await endpoint.listen(at, sessionId, lastEventId, { cut, stopped });
+  // What is left of a call was no stream to listen on when the call was made, and is none now. And
+  // another connection may have taken over from this one already.
+  if (reader.isOfCall || isStopped) return reader;
+  try {
+    // Not before: who comes back may take over from a connection that is dead and not known to be,
+    // whose place is free only now.
+    giveBack = places.take(incoming.principal, incoming.delivered);
+    return reader;
+  } catch (error) {
+    reader.stop();
+    throw error;
+  }
 }
 
 function visitor({ principal, endpoint, correlationId, head }: StreamableRequest): Visitor {

@@ -27,8 +27,11 @@ export interface SseConnection {
   readonly takeCut: (cut: () => void) => void;
 }
 
-/** @param messagePath where the client posts its messages, with the channel's id */
-export function createSseConnection(messagePath: string): SseConnection {
+/**
+ * @param messagePath where the client posts its messages, with the channel's id
+ * @param stopped told when the client is gone
+ */
+export function createSseConnection(messagePath: string, stopped = () => {}): SseConnection {
   let waiting: SseEvent[] = [
     { type: "endpoint", data: new TextEncoder().encode(messagePath), retryMs: RETRY_MS },
   ];
@@ -71,6 +74,7 @@ export function createSseConnection(messagePath: string): SseConnection {
     stop() {
       isOver = true;
       session?.reader.stop();
+      stopped();
       wake();
     },
     cut: () => cut(),

@@ -28,6 +28,7 @@ import type { Timers } from "../platform/timers.ts";
 import { readBody } from "./body.ts";
 import { withId } from "./call_failed.ts";
 import { jsonResponse } from "./json_body.ts";
+import type { RateGate } from "./rate_gate.ts";
 import type { RequestHead } from "./request_head.ts";
 import { checkVersion, refuseStateless } from "./session_http.ts";
 import type { Channel, SseChannels } from "./sse_channels.ts";
@@ -38,6 +39,7 @@ export interface SseMessagesDeps {
   readonly channels: SseChannels;
   readonly budget: ByteBudget;
   readonly timers: Timers;
+  readonly rates: Pick<RateGate, "admit">;
 }
 
 export interface SseMessagesOptions {
@@ -48,7 +50,7 @@ export interface SseMessagesOptions {
 
 /** Gives what serves a POST to `…/message`. */
 export function createSseMessages(
-  { endpoint, channels, budget, timers }: SseMessagesDeps,
+  { endpoint, channels, budget, timers, rates }: SseMessagesDeps,
   options: SseMessagesOptions,
 ): (incoming: StreamableRequest) => Promise<Response> {
   const waitFor = createWaitingRoom(channels);
@@ -62,7 +64,7 @@ export function createSseMessages(
     const id = idIn(request.url);
     const channel = channels.find(id, visitorOf(incoming));
     const body = await readBody(request, head.headers.get("content-length"), bodyLimits, timers);
-    const message = decodeClientBody(body);
+    const message = await rates.admit(incoming, decodeClientBody(body));
     try {
       refuseOtherEra(message, head);
       if (budget.isSpent()) throw new GatewayError("unavailable", "The gateway is full");
@@ -119,7 +121,7 @@ export function createSseMessages(
     }
     channels.bind(channel, sessionId);
     await endpoint.say(visitor, sessionId, [answer]);
-    const reader = await endpoint.listen(visitor, sessionId, undefined, connection.cut);
+    const reader = await endpoint.listen(visitor, sessionId, undefined, connection);
     connection.attach(sessionId, reader);
   }
 

@@ -19,6 +19,7 @@ import { createHold, jsonResponse, lateJsonResponse } from "./json_body.ts";
 import { rpcProblem } from "./problem.ts";
 import type { RequestHead } from "./request_head.ts";
 import { SSE_HEADERS, type SseWriter } from "./sse_writer.ts";
+import type { StreamPlaces } from "./stream_places.ts";
 import type { JsonResponses, StreamableRequest } from "./streamable.ts";
 
 export interface StatelessDeps {
@@ -26,6 +27,7 @@ export interface StatelessDeps {
   readonly budget: ByteBudget;
   readonly sse: SseWriter;
   readonly timers: Timers;
+  readonly places: StreamPlaces;
 }
 
 export interface StatelessHttp {
@@ -51,6 +53,8 @@ interface Call extends CallContext, Bagged {
   /** See `leavingIsNoticed()`. */
   readonly leavingIsNoticed: boolean;
   readonly delivered: Promise<void>;
+  /** Of a subscription: gives its place back. */
+  giveBack: (() => void) | undefined;
 }
 
 /** In `auto`, how long the answer may take and still be plain JSON. */
@@ -71,6 +75,11 @@ export function createStatelessHttp(
 ): StatelessHttp {
   const running = createBag<Call>();
 
+  function over(call: Call): void {
+    running.remove(call);
+    call.giveBack?.();
+  }
+
   async function post({ incoming, message, bodyBytes }: PostedMessage): Promise<Response> {
     const { request, head, correlationId } = incoming;
     const form = replyForm(head, options.jsonResponses);
@@ -86,12 +95,16 @@ export function createStatelessHttp(
       headers: mirrorHeaders(head),
       clientHeaders: head.headers,
       abort: new AbortController(),
+      giveBack: undefined,
     };
     running.add(call);
-    if (message.method === "subscriptions/listen") endWithRights(call, incoming);
+    if (isSubscription(message)) endWithRights(call, incoming);
     try {
+      if (isSubscription(message)) {
+        call.giveBack = deps.places.take(call.principal, call.delivered);
+      }
       const pending = deps.dispatch(call);
-      if (form === "json" && message.method !== "subscriptions/listen") {
+      if (form === "json" && !isSubscription(message)) {
         const last = pending.then(lastOf);
         const settled = await settledWithin(deps.timers, last, call);
         // Status and type can wait for the answer where leaving is noticed without a stream.
@@ -104,13 +117,13 @@ export function createStatelessHttp(
       const isPlain = reply.kind !== "message" || reply.status !== 200 || form === "auto";
       return isPlain ? whole(call, reply) : stream(call, batchesOf(reply));
     } catch (error) {
-      running.remove(call);
+      over(call);
       throw withId(error, message, correlationId);
     }
   }
 
   function whole(call: Call, reply: SingleReply): Response {
-    running.remove(call);
+    over(call);
     if (reply.kind === "accepted") return new Response(null, { status: 202 });
     return jsonResponse(reply, deps.budget, call.delivered);
   }
@@ -119,12 +132,12 @@ export function createStatelessHttp(
   function lateWhole(call: Call, last: Promise<SingleReply>): Response {
     const body = async () => {
       const reply = await last.catch((error) => withId(error, call.message, call.correlationId));
-      running.remove(call);
+      over(call);
       if (reply instanceof CallFailed) return new Uint8Array(await reply.response.arrayBuffer());
       return reply.kind === "message" ? bytesOf(reply.body) : undefined;
     };
     return lateJsonResponse(body, deps.budget, call.delivered, () => {
-      running.remove(call);
+      over(call);
       call.abort.abort(new ClientLeft());
     });
   }
@@ -136,12 +149,12 @@ export function createStatelessHttp(
     const held = createHold(deps.budget, call.delivered);
     const pull = async () => {
       const batch = await next();
-      if (batch === undefined) running.remove(call);
+      if (batch === undefined) over(call);
       else held.next(batch.reduce((bytes, message) => bytes + message.length, 0));
       return batch?.map((data) => ({ data }));
     };
     const body = deps.sse.body(pull, () => {
-      running.remove(call);
+      over(call);
       call.abort.abort(new ClientLeft());
     });
     return new Response(body, { status: 200, headers: SSE_HEADERS });
@@ -151,7 +164,7 @@ export function createStatelessHttp(
     post,
     drain() {
       for (const call of running.list()) {
-        if (call.message.method === "subscriptions/listen") call.abort.abort(new Draining());
+        if (isSubscription(call.message)) call.abort.abort(new Draining());
       }
     },
     abandon() {
@@ -164,6 +177,10 @@ export function createStatelessHttp(
 function endWithRights(call: Call, { watch, delivered }: StreamableRequest): void {
   const unwatch = watch(() => call.abort.abort(new Draining()));
   delivered.then(unwatch, unwatch);
+}
+
+function isSubscription({ kind, method }: ClientMessage): boolean {
+  return method === "subscriptions/listen" && kind === "request";
 }
 
 /** `json`: only ever one body. `sse`: an event stream even for one message. */

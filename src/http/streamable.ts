@@ -14,6 +14,7 @@ import { isStateless } from "../mcp/revisions/revision.ts";
 import { isOfStatelessEra } from "../mcp/revisions/stateless_era.ts";
 import type { Timers } from "../platform/timers.ts";
 import { readBody } from "./body.ts";
+import type { RateGate } from "./rate_gate.ts";
 import type { RequestHead } from "./request_head.ts";
 import type { SessionHttp } from "./session_http.ts";
 import type { StatelessHttp } from "./stateless_http.ts";
@@ -46,10 +47,11 @@ export interface StreamableDeps {
   readonly stateless: StatelessHttp;
   readonly session: SessionHttp;
   readonly timers: Timers;
+  readonly rates: Pick<RateGate, "admit">;
 }
 
 export function createStreamable(
-  { stateless, session, timers }: StreamableDeps,
+  { stateless, session, timers, rates }: StreamableDeps,
   options: { readonly requestBytesMax: number },
 ): Streamable {
   const bodyLimits = { bytesMax: options.requestBytesMax, timeoutMs: LIMITS.requestBodyMs };
@@ -59,7 +61,8 @@ export function createStreamable(
     checkContentType(head);
     const length = head.headers.get("content-length");
     const body = await readBody(request, length, bodyLimits, timers);
-    const message = decodeClientBody(body);
+    const admitted = rates.admit(incoming, decodeClientBody(body));
+    const message = admitted instanceof Promise ? await admitted : admitted;
     const version = head.headers.get("mcp-protocol-version");
     if (message.kind !== "batch" && isOfStatelessEra(message, version)) {
       return stateless.post({ incoming, message, bodyBytes: body.length });

@@ -6,7 +6,7 @@
  * @module
  * @see JSON-RPC 2.0, sections 4 and 5
  */
-import { ProtocolError } from "../domain/errors.ts";
+import { type GatewayError, ProtocolError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import {
   elementsOf,
@@ -61,6 +61,8 @@ export function bytesOf(message: string | Uint8Array): Uint8Array {
 export interface Batch {
   readonly kind: "batch";
   readonly messages: readonly ClientMessage[];
+  /** Those that are not to be carried out, and why. */
+  readonly refused?: ReadonlyMap<ClientMessage, GatewayError> | undefined;
 }
 
 /**

@@ -4,7 +4,7 @@
  * @module
  * @see contract.md, section 8, "Gateway failures"
  */
-import { type ErrorCode, GatewayError, ProtocolError } from "../domain/errors.ts";
+import { type ErrorCode, GatewayError, ProtocolError, RateLimited } from "../domain/errors.ts";
 
 interface RpcFailure {
   readonly code: number;
@@ -54,7 +54,7 @@ export function errorResponse(
 
 /**
  * A gateway failure as the answer to a request. On `tools/call` it is a result that the model can
- * read; elsewhere a JSON-RPC error.
+ * read; elsewhere a JSON-RPC error, and also where only the client can do something about it: wait.
  * @param more members that a result of the client's era has besides
  */
 export function failureResponse(
@@ -64,7 +64,8 @@ export function failureResponse(
   correlationId: string,
   more: { readonly resultType?: "complete" } = {},
 ): Uint8Array<ArrayBuffer> {
-  if (method !== "tools/call" || error instanceof ProtocolError) {
+  const isForClient = error instanceof ProtocolError || error instanceof RateLimited;
+  if (method !== "tools/call" || isForClient) {
     return errorResponse(id, error, correlationId);
   }
   const { code, message, data } = errorObject(error, correlationId);

@@ -22,6 +22,8 @@ export interface UpstreamRequest {
    * belongs to no session is shared within one caller at most.
    */
   readonly caller?: string | undefined;
+  /** Asked once more before it is sent, if it had to wait for that. */
+  readonly isWanted?: (() => boolean) | undefined;
   /** Headers of the client's request, by lower-cased name: the server gets those that it may. */
   readonly clientHeaders?: ReadonlyMap<string, string> | undefined;
   /** Whether it may be sent a second time when a kept connection died before it answered. */

@@ -194,5 +194,5 @@ Deno.test("what is answered is kept by nobody and guessed at by nobody", async (
   const kept = answers.map(({ headers }) =>
     `${headers.get("cache-control")} ${headers.get("x-content-type-options")}`
   );
-  assertEquals(new Set(kept), new Set(["no-store nosniff"]));
+  assertEquals(new Set(kept), new Set(["no-store, no-transform nosniff"]));
 });

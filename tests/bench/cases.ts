@@ -61,13 +61,14 @@ export type CaseName =
 
 /**
  * What is not a case of load: sessions that are only there, and sessions that come and go; servers that
- * do not answer among others, and a server with very many tools.
+ * do not answer among others, a server with very many tools, and a principal far over its limit.
  */
 export const HOLDING_NAMES = [
   "session-idle",
   "session-growth",
   "mcp-faulty-20",
   "mcp-discovery-5000",
+  "fair-10-times",
 ] as const;
 
 export type HoldingName = typeof HOLDING_NAMES[number];

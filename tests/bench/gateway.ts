@@ -20,6 +20,8 @@ const TOKEN_LIFE_S = 3600;
 export interface Access {
   readonly env: Readonly<Record<string, string>>;
   readonly token: string;
+  /** A token of another subject. */
+  readonly tokenOf: (subject: string) => Promise<string>;
 }
 
 /**
@@ -51,18 +53,19 @@ export async function newAccess(): Promise<Access> {
       JWT_SECRET_KEY: secret,
       SESSIONS_PER_PRINCIPAL: String(SESSIONS_PER_PRINCIPAL),
     },
-    token: await signToken(secret),
+    token: await signToken(secret, "bench@example.com"),
+    tokenOf: (subject) => signToken(secret, subject),
   };
 }
 
 /** A token as the gateway itself would issue it. */
-function signToken(secret: string): Promise<string> {
+function signToken(secret: string, subject: string): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
   return new SignJWT({ is_admin: true })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setIssuer("mcpgateway")
     .setAudience("mcpgateway-api")
-    .setSubject("bench@example.com")
+    .setSubject(subject)
     .setIssuedAt(now)
     .setExpirationTime(now + TOKEN_LIFE_S)
     .setJti(crypto.randomUUID())

@@ -1,12 +1,13 @@
 /**
  * What is no case of load, in figures: idle sessions against the relay, sessions that came and went,
- * servers that do not answer, and one with very many tools.
+ * servers that do not answer, one with very many tools, and a principal far over its limit.
  *
  * @module
  */
 
 import type { ContenderName } from "./contenders.ts";
 import { median } from "./figures.ts";
+import type { FairnessSample } from "./fairness.ts";
 import type { FaultySample } from "./faulty.ts";
 import type { Growth } from "./growth.ts";
 import type { IdleSample } from "./idle.ts";
@@ -39,12 +40,21 @@ export interface FaultyFigures {
 /** A server with very many tools, see `DiscoverResult`. */
 export type DiscoveryFigures = Omit<DiscoverResult, keyof Faults>;
 
+/** What others feel of a principal over its limit, see `FairnessSample`. */
+export interface FairnessFigures extends Omit<FairnessSample, keyof Faults> {
+  readonly rounds: number;
+  /** Of what is measured within one round. */
+  readonly p50Ratio: number;
+  readonly p99Ratio: number;
+}
+
 /** What is no case of load; undefined and empty for what took no part. */
 export interface Held {
   readonly idle: readonly IdleFigures[];
   readonly growth: Growth | undefined;
   readonly faulty: FaultyFigures | undefined;
   readonly discovery: DiscoveryFigures | undefined;
+  readonly fairness: FairnessFigures | undefined;
 }
 
 /** Sums up the rounds of servers that do not answer: the median of each figure. */
@@ -73,6 +83,23 @@ export function discoveryOf(results: readonly DiscoverResult[]): DiscoveryFigure
     quietPauseMs: over(({ quietPauseMs }) => quietPauseMs),
     discoveryPauseMs: over(({ discoveryPauseMs }) => discoveryPauseMs),
     againPauseMs: over(({ againPauseMs }) => againPauseMs),
+  };
+}
+
+/** Sums up the rounds with a principal over its limit: the median of each figure. */
+export function fairnessOf(samples: readonly FairnessSample[]): FairnessFigures | undefined {
+  if (!isRight(samples)) return undefined;
+  const over = (value: (sample: FairnessSample) => number) => median(samples.map(value));
+  return {
+    rounds: samples.length,
+    quietP50Ms: over(({ quietP50Ms }) => quietP50Ms),
+    quietP99Ms: over(({ quietP99Ms }) => quietP99Ms),
+    floodedP50Ms: over(({ floodedP50Ms }) => floodedP50Ms),
+    floodedP99Ms: over(({ floodedP99Ms }) => floodedP99Ms),
+    p50Ratio: over(({ quietP50Ms, floodedP50Ms }) => floodedP50Ms / quietP50Ms),
+    p99Ratio: over(({ quietP99Ms, floodedP99Ms }) => floodedP99Ms / quietP99Ms),
+    timesLimit: over(({ timesLimit }) => timesLimit),
+    floodCpuUs: over(({ floodCpuUs }) => floodCpuUs),
   };
 }
 

@@ -40,6 +40,9 @@ export interface HoldingPlan {
   /** Fresh processes that are given a server with very many tools, and readings of all of these. */
   readonly discoveryRounds: number;
   readonly discoveryReadings: number;
+  /** Rounds with one principal over its limit, and how long each half of one takes. */
+  readonly fairRounds: number;
+  readonly fairMs: number;
 }
 
 /** One measurement of one contender in one round of one case. */
@@ -74,6 +77,8 @@ export const FULL_PLAN: Plan = {
     faultyMs: 4_000,
     discoveryRounds: 3,
     discoveryReadings: 40,
+    fairRounds: 5,
+    fairMs: 4_000,
   },
 };
 export const SHORT_PLAN: Plan = {
@@ -94,6 +99,8 @@ export const SHORT_PLAN: Plan = {
     faultyMs: 1_000,
     discoveryRounds: 1,
     discoveryReadings: 5,
+    fairRounds: 1,
+    fairMs: 1_000,
   },
 };
 

@@ -7,6 +7,7 @@
 import type { Growth } from "./growth.ts";
 import {
   type DiscoveryFigures,
+  type FairnessFigures,
   type FaultyFigures,
   growthBytesPerRound,
   type Held,
@@ -15,12 +16,13 @@ import {
 import { megabytes, milliseconds, ratio, table } from "./markdown.ts";
 
 /** A section for each that took part. */
-export function heldSections({ idle, growth, faulty, discovery }: Held): string[] {
+export function heldSections({ idle, growth, faulty, discovery, fairness }: Held): string[] {
   return [
     ...(idle.length === 0 ? [] : [idleSection(idle)]),
     ...(growth === undefined ? [] : [growthSection(growth)]),
     ...(faulty === undefined ? [] : [faultySection(faulty)]),
     ...(discovery === undefined ? [] : [discoverySection(discovery)]),
+    ...(fairness === undefined ? [] : [fairnessSection(fairness)]),
   ];
 }
 
@@ -100,4 +102,27 @@ Fresh processes, to which the server is added by the API. \`/health\` is asked 2
 the longest of them is how long the process attended to nobody else.
 
 ${body}`;
+}
+
+function fairnessSection(figures: FairnessFigures): string {
+  const body = table(["median of the rounds", "alone", "beside it", "ratio"], [
+    [
+      "tools/call of 1 KiB, p50",
+      ...pair(figures.quietP50Ms, figures.floodedP50Ms, figures.p50Ratio),
+    ],
+    ["the same, p99", ...pair(figures.quietP99Ms, figures.floodedP99Ms, figures.p99Ratio)],
+  ]);
+  return `## One principal far over its limit
+
+Four principals within their limits, and a fifth that sends ${
+    figures.timesLimit.toFixed(1)
+  } times as
+much as it may, in ${figures.rounds} rounds. A message of it takes ${Math.round(figures.floodCpuUs)}
+CPU-µs of the gateway; what its load generator takes is on the same cores.
+
+${body}`;
+}
+
+function pair(alone: number, beside: number, times: number): readonly string[] {
+  return [milliseconds(alone), milliseconds(beside), ratio(times)];
 }

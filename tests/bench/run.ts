@@ -10,11 +10,12 @@
 import { CASES, type HoldingName } from "./cases.ts";
 import { type Contender, type ContenderName, startContender, startStub } from "./contenders.ts";
 import { measureDiscovery } from "./discovery.ts";
+import { measureFairness } from "./fairness.ts";
 import { measureFaulty } from "./faulty.ts";
 import { resultsOf } from "./figures.ts";
 import { program } from "./gateway.ts";
 import { GROWTH_CONTENDERS, measureGrowth } from "./growth.ts";
-import { discoveryOf, faultyOf, type Held, idleOf } from "./held.ts";
+import { discoveryOf, fairnessOf, faultyOf, type Held, idleOf } from "./held.ts";
 import { measureIdle } from "./idle.ts";
 import {
   type Bench,
@@ -128,18 +129,23 @@ async function measureHeld(
   const discovery = has("mcp-discovery-5000") && hasGateway
     ? await measureDiscovery(processes, bench, scratchDir, plan)
     : [];
+  const fairness = has("fair-10-times") && hasGateway
+    ? await measureFairness(processes, bench, scratchDir, plan)
+    : [];
   return {
     held: {
       idle: idleOf(idle),
       growth,
       faulty: faultyOf(faulty),
       discovery: discoveryOf(discovery),
+      fairness: fairnessOf(fairness),
     },
     judged: [
       ...idle.map((it) => ({ name: `${it.contender}, session-idle`, faults: it })),
       ...(growth ? [{ name: `${growth.contender}, session-growth`, faults: growth }] : []),
       ...faulty.map((it) => ({ name: "mcp-faulty-20", faults: it, isEmpty: it.lists === 0 })),
       ...discovery.map((it) => ({ name: "mcp-discovery-5000", faults: it })),
+      ...fairness.map((it) => ({ name: "fair-10-times", faults: it })),
     ],
   };
 }

@@ -79,6 +79,11 @@ for (
     ["AUTH_ENCRYPTION_SECRET_PREVIOUS", "hidden"],
     ["DATABASE_URL", "mysql://a:hidden@b/c"],
     ["TOOL_TIMEOUT", "soon"],
+    ["RATE_LIMIT_PRINCIPAL", "100"],
+    ["RATE_LIMIT_TOOL", "0/s"],
+    ["RATE_LIMIT_SOURCE", "10/d"],
+    ["STREAMS_PER_PRINCIPAL", "0"],
+    ["UPSTREAM_CONCURRENCY", "none"],
     ["REQUEST_BODY_MAX", "1GiB"],
     ["LOG_LEVEL", "loud"],
   ] as const

@@ -18,7 +18,7 @@ import {
 } from "../support/modern.ts";
 import { type Gateway, startGateway } from "../support/processes.ts";
 import { headerOf, type RawReply, requestBytes, sendRaw } from "../support/raw_http.ts";
-import { TEST_JWT_SECRET } from "../support/tokens.ts";
+import { mintToken, TEST_JWT_SECRET } from "../support/tokens.ts";
 import { ENVELOPE_ROWS, HEADER_ROWS, JSON_ROWS, type Row } from "./bad_input_rows.ts";
 
 const PATH = "/servers/hostile/mcp";
@@ -26,9 +26,11 @@ const MEBIBYTE = 1024 * 1024;
 
 let upstream: Hostile;
 let gateway: Gateway;
+let admin: string;
 
 Deno.test.beforeAll(async () => {
   upstream = await startHostile();
+  admin = await mintToken({ is_admin: true });
   gateway = await startGateway({
     config: { mcpServers: { hostile: { type: "http", url: `${upstream.origin}/mcp` } } },
     env: {
@@ -118,7 +120,7 @@ Deno.test("an unknown tool is the upstream's own in-band error", async () => {
 // ── Ids ─────────────────────────────────────────────────────────────────────────────────────────
 
 for (const idText of ["0", "-1", '"a"', JSON.stringify("i".repeat(256)), '"\\u00e9\\n"']) {
-  Deno.test(`the id ${idText.slice(0, 20)} comes back as it was sent`, async () => {
+  Deno.test(`LIM-07: the id ${idText.slice(0, 20)} comes back as it was sent`, async () => {
     assertEquals((await ok({ idText })).response.id, JSON.parse(idText));
   });
 }
@@ -131,7 +133,7 @@ for (const idText of ["9007199254740993", "-9007199254740993", "1234567890123456
   });
 }
 
-Deno.test("an id of 10 MB is 413", async () => {
+Deno.test("LIM-01: an id of 10 MB is 413", async () => {
   assertEquals((await ok({ idText: JSON.stringify("i".repeat(10_000_000)) })).status, 413);
 });
 
@@ -166,23 +168,23 @@ Deno.test("an Mcp-Param header that the gateway does not know reaches the upstre
   assertEquals(sent.map(([name]) => name.toLowerCase()), ["mcp-param-region"]);
 });
 
-Deno.test("64 levels of JSON are relayed", async () => {
+Deno.test("LIM-03: 64 levels of JSON are relayed", async () => {
   assertEquals((await ok({ params: { name: "ok", arguments: { a: nested(61) } } })).status, 200);
 });
 
-Deno.test("40,000 values are relayed", async () => {
+Deno.test("LIM-04: 40,000 values are relayed", async () => {
   const zeros = Array.from({ length: 40_000 }, () => 0);
   assertEquals((await ok({ params: { name: "ok", arguments: { zeros } } })).status, 200);
 });
 
-Deno.test("a body just under REQUEST_BODY_MAX is relayed", async () => {
+Deno.test("LIM-01: a body just under REQUEST_BODY_MAX is relayed", async () => {
   const text = "a".repeat(4 * MEBIBYTE - 2048);
   assertEquals((await ok({ params: { name: "ok", arguments: { text } } })).status, 200);
 });
 
 // ── Body size, encoding and time ────────────────────────────────────────────────────────────────
 
-Deno.test("a declared length over the cap is 413 before the body is sent", async () => {
+Deno.test("LIM-01: a declared length over the cap is 413 before the body is sent", async () => {
   const head = new TextDecoder().decode(modernBytes(gateway.origin, { path: PATH, body: "" }));
   const reply = await sendRaw(
     gateway.origin,
@@ -192,19 +194,76 @@ Deno.test("a declared length over the cap is 413 before the body is sent", async
   assertEquals(reply.status, 413);
 });
 
-Deno.test("a chunked body is counted: over the cap it is 413", async () => {
+Deno.test("LIM-01: a chunked body is counted: over the cap it is 413", async () => {
   assertEquals((await chunked(5)).status, 413);
 });
 
-Deno.test("a chunked body without end is 413", async () => {
+Deno.test("LIM-01: a chunked body without end is 413", async () => {
   assertEquals((await chunked(Infinity)).status, 413);
 });
 
-Deno.test("a body that stops half-way is given up after 30 s", async () => {
+for (
+  const [what, send] of Object.entries({
+    "a declared length over the cap": () =>
+      ok({ body: " ".repeat(4 * MEBIBYTE + 1), headers: { Connection: undefined } }),
+    "a chunked body over the cap": () => chunked(5, "keep-alive"),
+  })
+) {
+  Deno.test(`LIM-01: after ${what} the connection is closed`, async () => {
+    const reply = await send();
+    // The runtime may say it a second time.
+    const said = reply.headers.filter(([name]) => name === "connection").map(([, value]) => value);
+    assertEquals([reply.status, [...new Set(said)]], [413, ["close"]]);
+  });
+}
+
+Deno.test({
+  name: "LIM-01: bodies without end take no more memory than twice what they may have",
+  // Memory of a process is read from /proc.
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await chunked(8);
+    const before = residentMebibytes(gateway.pid);
+    for (let round = 0; round < 5; round++) {
+      await Promise.all(Array.from({ length: 4 }, () => chunked(64)));
+    }
+    // Four at once, and what the collector has not seen yet.
+    const rise = residentMebibytes(gateway.pid) - before;
+    assert(rise < 4 * 2 * 4 + 64, `${rise} MiB`);
+  },
+});
+
+Deno.test("LIM-08: a body that stops half-way is given up after 30 s", async () => {
   const bytes = modernBytes(gateway.origin, { path: PATH, params: { name: "ok" } });
   const reply = await sendRaw(gateway.origin, bytes.subarray(0, -10), { deadlineMs: 45_000 });
   assert([400, 408].includes(reply.status), reply.head);
 });
+
+// ── Compression ─────────────────────────────────────────────────────────────────────────────────
+
+const UNPACKS: ModernCall["headers"] = { "Accept-Encoding": "gzip, deflate, br" };
+
+for (
+  const [what, send] of Object.entries<() => Promise<RawReply>>({
+    "a result": () => ok({ headers: UNPACKS }),
+    "a list of the gateway's own": () =>
+      ok({ path: "/mcp", method: "server/discover", params: {}, headers: UNPACKS }),
+    "an error": () => ok({ method: "a".repeat(2_000), params: {}, headers: UNPACKS }),
+    "an event stream": () => ok({ headers: { ...UNPACKS, Accept: "text/event-stream" } }),
+    "a problem": () => raw("GET /nothing/here HTTP/1.1", ["Accept-Encoding: gzip, br"]),
+    "the API's own description": () =>
+      raw("GET /api/openapi.json HTTP/1.1", [
+        `Authorization: Bearer ${admin}`,
+        "Accept-Encoding: gzip",
+      ]),
+  })
+) {
+  Deno.test(`LIM-14: ${what} is not compressed, so that its length tells nothing`, async () => {
+    const reply = await send();
+    assertEquals(headerOf(reply, "content-encoding"), undefined);
+    assert(reply.text.length > 64, "so short that it would not be compressed anyway");
+  });
+}
 
 // ── Verbs and paths ─────────────────────────────────────────────────────────────────────────────
 
@@ -227,13 +286,13 @@ for (const verb of ["PUT", "PATCH", "BREW"]) {
 }
 
 for (const line of [`TRACE ${PATH} HTTP/1.1`, "CONNECT example.com:443 HTTP/1.1"]) {
-  Deno.test(`${line.split(" ")[0]} is refused`, async () => {
+  Deno.test(`LIM-16: ${line.split(" ")[0]} is refused`, async () => {
     const reply = await raw(line);
     assert(reply.status >= 400 && reply.status < 500 || reply.status === 501, reply.head);
   });
 }
 
-Deno.test("headers that override the verb are ignored", async () => {
+Deno.test("LIM-16: headers that override the verb are ignored", async () => {
   assertEquals((await ok({ headers: { "X-HTTP-Method-Override": "DELETE" } })).status, 200);
 });
 
@@ -258,7 +317,7 @@ for (
     "/servers/hostile/mcp/..",
   ]
 ) {
-  Deno.test(`the path ${path} is not in normal form: 400`, async () => {
+  Deno.test(`LIM-15: the path ${path} is not in normal form: 400`, async () => {
     assertEquals((await ok({ path })).status, 400);
   });
 }
@@ -270,14 +329,14 @@ for (const path of ["/servers/unknown/mcp", "/servers/%ff/mcp", "/servers/ /mcp"
   });
 }
 
-Deno.test("a URI over 8 KiB is 414 or 400", async () => {
+Deno.test("LIM-06: a URI over 8 KiB is 414 or 400", async () => {
   const { status } = await ok({ path: `${PATH}?q=${"a".repeat(8 * 1024)}` });
   assert(status === 414 || status === 400, `status ${status}`);
 });
 
 // ── Host, Origin, CORS ──────────────────────────────────────────────────────────────────────────
 
-Deno.test("a missing Host is 400", async () => {
+Deno.test("LIM-16: a missing Host is 400", async () => {
   assertEquals((await ok({ headers: { Host: undefined } })).status, 400);
 });
 
@@ -301,7 +360,7 @@ Deno.test("a request target that names another host than Host is refused", async
 });
 
 // With a Host it is answered: that is how some reverse proxies speak unless told otherwise.
-Deno.test("HTTP/1.0 without Host is 400", async () => {
+Deno.test("LIM-16: HTTP/1.0 without Host is 400", async () => {
   const call = { path: PATH, headers: { Host: undefined } };
   const bytes = new TextDecoder().decode(modernBytes(gateway.origin, call));
   const reply = await sendRaw(gateway.origin, bytes.replace("HTTP/1.1", "HTTP/1.0"));
@@ -399,8 +458,15 @@ for (
   });
 }
 
-async function chunked(mebibytes: number): Promise<RawReply> {
-  const head = new TextDecoder().decode(modernBytes(gateway.origin, { path: PATH, body: "" }))
+function residentMebibytes(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1024;
+}
+
+async function chunked(mebibytes: number, connection = "close"): Promise<RawReply> {
+  const headers = { Connection: connection };
+  const call = { path: PATH, body: "", headers };
+  const head = new TextDecoder().decode(modernBytes(gateway.origin, call))
     .replace("Content-Length: 0", "Transfer-Encoding: chunked");
   const part = new TextEncoder().encode(
     `${MEBIBYTE.toString(16)}\r\n${" ".repeat(MEBIBYTE)}\r\n`,

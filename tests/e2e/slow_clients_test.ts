@@ -88,7 +88,8 @@ const UNREAD: readonly Unread[] = [
 
 for (const { what, readers, call: make, riseMebibytesMax } of UNREAD) {
   Deno.test({
-    name: `${readers} clients that do not read ${what} cost less than ${riseMebibytesMax} MiB`,
+    name:
+      `LIM-11: ${readers} clients that do not read ${what} cost less than ${riseMebibytesMax} MiB`,
     ignore: Deno.build.os !== "linux",
     async fn() {
       await othersAreServed();
@@ -99,12 +100,12 @@ for (const { what, readers, call: make, riseMebibytesMax } of UNREAD) {
     },
   });
 
-  Deno.test(`others are served beside 5 clients that do not read ${what}`, async () => {
+  Deno.test(`LIM-11: others are served beside 5 clients that do not read ${what}`, async () => {
     await using _readers = await openSlowReaders(5, make());
     await othersAreServed();
   });
 
-  Deno.test(`when clients leave that did not read ${what} nothing stays open upstream`, async () => {
+  Deno.test(`LIM-11: when clients leave that did not read ${what} nothing stays open upstream`, async () => {
     {
       await using _readers = await openSlowReaders(5, make());
     }
@@ -113,7 +114,7 @@ for (const { what, readers, call: make, riseMebibytesMax } of UNREAD) {
   });
 }
 
-Deno.test("a client that reads late still gets every notification, in order", async () => {
+Deno.test("LIM-11: a client that reads late still gets every notification, in order", async () => {
   using reply = await openModern(world.gateway.origin, {
     ...call("test_many_notifications", { count: 20_000 }),
     meta: { progressToken: "mine" },

@@ -62,17 +62,17 @@ Deno.test("other headers may come twice", () => {
   assertEquals(read("http://a/mcp", [["x", "1"], ["x", "2"]]).headers.get("x"), "1, 2");
 });
 
-Deno.test("a URI of the allowed size is read", () => {
+Deno.test("LIM-06: a URI of the allowed size is read", () => {
   read(`http://a/${"a".repeat(LIMITS.requestUriBytes - 1)}`, []);
 });
 
-Deno.test("a longer URI is too long", () => {
+Deno.test("LIM-06: a longer URI is too long", () => {
   assertThrows(() => read(`http://a/${"a".repeat(LIMITS.requestUriBytes)}`, []), {
     code: "uri_too_long",
   });
 });
 
-Deno.test("headers over 16 KiB are too large, in all", () => {
+Deno.test("LIM-06: headers over 16 KiB are too large, in all", () => {
   const headers = Array.from(
     { length: 17 },
     (_, at): [string, string] => [`x-${at}`, "a".repeat(1024)],
@@ -80,7 +80,7 @@ Deno.test("headers over 16 KiB are too large, in all", () => {
   assertThrows(() => read("http://a/mcp", headers), { code: "headers_too_large" });
 });
 
-Deno.test("headers of 15 KiB are read", () => {
+Deno.test("LIM-06: headers of 15 KiB are read", () => {
   const headers = Array.from(
     { length: 15 },
     (_, at): [string, string] => [`x-${at}`, "a".repeat(1000)],
@@ -107,7 +107,8 @@ for (
     "/mcp/",
   ]
 ) {
-  Deno.test(`the path ${path} is in normal form`, () => assertEquals(isNormalPath(path), true));
+  Deno.test(`LIM-15: the path ${path} is in normal form`, () =>
+    assertEquals(isNormalPath(path), true));
 }
 
 for (
@@ -156,7 +157,7 @@ for (
     "/a[b]",
   ]
 ) {
-  Deno.test(`the path ${JSON.stringify(path)} is not in normal form`, () => {
+  Deno.test(`LIM-15: the path ${JSON.stringify(path)} is not in normal form`, () => {
     assertEquals(isNormalPath(path), false);
   });
 }

@@ -548,14 +548,14 @@ for (
     ],
   ] satisfies [string, object, unknown, boolean][]
 ) {
-  Deno.test(`${what} ${isReported ? "are let pass and reported" : "come to an end"}`, () => {
+  Deno.test(`LIM-12, LIM-13: ${what} ${isReported ? "are let pass and reported" : "come to an end"}`, () => {
     const world = open();
     world.check({}, JSON.stringify(schema), args);
     assertEquals(world.reasons.length, isReported ? 1 : 0, world.reasons.join());
   });
 }
 
-Deno.test("a check that took too long does not keep others from being checked", () => {
+Deno.test("LIM-13: a check that took too long does not keep others from being checked", () => {
   const world = open();
   const key = {};
   const text = JSON.stringify({
@@ -600,7 +600,7 @@ for (
     ],
   ] satisfies [string, object, unknown, string | undefined][]
 ) {
-  Deno.test(`a pattern beyond us ${what}, and is reported`, () => {
+  Deno.test(`LIM-12: a pattern beyond us ${what}, and is reported`, () => {
     const world = open();
     const found = world.check({}, JSON.stringify(schema), args);
     assertEquals([found, world.reasons.length], [finding && BEGINNING + finding, 1]);

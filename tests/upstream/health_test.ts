@@ -9,6 +9,7 @@ import { GatewayError } from "../../src/domain/errors.ts";
 import { ClientLeft, Draining } from "../../src/mcp/failure.ts";
 import { DialError } from "../../src/platform/dial.ts";
 import { ConnectionLost } from "../../src/platform/http1/connection.ts";
+import { UpstreamBusy } from "../../src/upstream/concurrency.ts";
 import { PROBER_FIRST_MS } from "../../src/upstream/condition.ts";
 import {
   CredentialsRefused,
@@ -53,6 +54,7 @@ const LEAVES_CLOSED: readonly (readonly [what: string, error: unknown])[] = [
   ),
   ["an answer of 401", new CredentialsRefused()],
   ["a client that leaves", new ClientLeft()],
+  ["a server that has as much to do as it may have", new UpstreamBusy(anUpstream())],
   ["a gateway that stops", new Draining()],
   ["an abort without a reason of its own", new DOMException("Aborted", "AbortError")],
   ["an answer that is no MCP, or too large", GARBAGE],

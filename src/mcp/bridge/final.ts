@@ -19,6 +19,9 @@ const MISSING_CAPABILITY = -32021;
 /** @see MCP 2025-11-25, Client Features, "Elicitation" */
 const URL_ELICITATION_REQUIRED = -32042;
 
+/** @see contract.md, section 8, "Gateway failures" */
+const RATE_LIMITED = -31006;
+
 export interface Final {
   readonly message: Uint8Array;
   /** HTTP status, if it is all there is to say. */
@@ -65,7 +68,9 @@ export function finalFor(
     const state = context.again(call);
     return { message: inputRequired(id, urls, state, context.serverInfo), status: 200 };
   }
-  return { message, status: code === METHOD_NOT_FOUND ? 404 : 200 };
+  // As the gateway answers where no bridge is needed.
+  const isBusy = code === RATE_LIMITED && isOfGateway(answer);
+  return { message, status: code === METHOD_NOT_FOUND ? 404 : isBusy ? 429 : 200 };
 }
 
 function missing({ message, correlationId }: UpstreamCall, required: JsonObject): Final {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { GatewayError } from "../../domain/errors.ts";
+import { GatewayError, RateLimited } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { NewEvent } from "../../events/store.ts";
@@ -236,7 +236,7 @@ async function fail(deps: CallRunDeps, one: CallRun, error: unknown): Promise<vo
   const message = method === ""
     ? errorResponse(ids.client, lostRunner(error), correlationId)
     : failureResponse(ids.client, method, explained(error, isSafe), correlationId);
-  await answer(message);
+  await answer(message, error instanceof RateLimited ? 429 : 200);
 }
 
 /** An end without an answer. */

@@ -149,6 +149,7 @@ export function createSessionCalls(
       pausedAtMs: () => questions.pausedAtMs(session, running),
       primed,
       clientHeaders: call.clientHeaders,
+      isWanted: () => !running.isCancelled,
       abort: running.abort,
     }, at);
     session.calls.add(running);

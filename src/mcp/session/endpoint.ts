@@ -16,7 +16,7 @@ import { BATCH_REVISION } from "../revisions/revision.ts";
 import { errorResponse } from "../rpc_error.ts";
 import type { SessionCalls } from "./calls.ts";
 import type { Greeting } from "./handshake.ts";
-import type { Listening } from "./listening.ts";
+import type { Listening, ListenOptions } from "./listening.ts";
 import type { Outlet, Outlets, WholeAnswer } from "./outlet.ts";
 import type { Reader } from "./reader.ts";
 import type { SessionRegistry } from "./registry.ts";
@@ -74,7 +74,7 @@ export interface SessionEndpoint {
     visitor: Visitor,
     sessionId: string | undefined,
     lastEventId: string | undefined,
-    cut: () => void,
+    connection: Pick<ListenOptions, "cut" | "stopped">,
   ) => Promise<Reader>;
   /**
    * Puts answers onto the stream on which the client listens, for transports that have no other.
@@ -141,7 +141,7 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     const session = found instanceof Promise ? await found : found;
     if (message.kind === "batch") return await postBatch(visitor, session, message, isWhole);
     mayUse(principal, message);
-    if (message.kind === "request") return pending(visitor, session, [message], isWhole, false);
+    if (message.kind === "request") return pending(visitor, session, [message], isWhole);
     const refusal = await oneWay(visitor, session, message);
     return refusal === undefined ? ACCEPTED : { kind: "message", ...refusal };
   }
@@ -149,17 +149,18 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
   async function postBatch(
     visitor: Visitor,
     session: Session,
-    { messages }: Batch,
+    batch: Batch,
     isWhole: boolean,
   ): Promise<Posted> {
     if (revisionOf(session) !== BATCH_REVISION) {
       throw new InvalidMessage("A body is one message; only 2025-03-26 has batches");
     }
-    const requests = requestsOf(visitor.principal, messages);
-    for (const message of messages) {
-      if (message.kind !== "request") await oneWay(visitor, session, message);
+    const requests = requestsOf(visitor.principal, batch.messages);
+    for (const message of batch.messages) {
+      if (message.kind === "request" || batch.refused?.has(message)) continue;
+      await oneWay(visitor, session, message);
     }
-    return requests.length === 0 ? ACCEPTED : pending(visitor, session, requests, isWhole, true);
+    return requests.length === 0 ? ACCEPTED : pending(visitor, session, requests, isWhole, batch);
   }
 
   function oneWay({ endpoint }: Visitor, session: Session, message: ClientMessage) {
@@ -180,14 +181,14 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     session: Session,
     requests: readonly ClientMessage[],
     isWhole: boolean,
-    isBatch: boolean,
+    batch?: Batch,
   ): Pending {
     const { endpoint, correlationId, version, clientHeaders } = visitor;
     const canPrime = takesEmptyEvents(session, version);
     calls.refuseRunning(session, requests);
     const plans = requests.map((request) => {
       const make = () => plan(visitor, session, request);
-      return isBatch ? planOrRefusal(make, request, correlationId) : make();
+      return batch === undefined ? make() : planOrRefusal(make, request, correlationId, batch);
     });
     const [first] = plans;
     const slug = first?.kind === "upstream" ? first.server.slug : endpoint.key;
@@ -204,7 +205,7 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     return {
       kind: "pending",
       whole: outlet.whole,
-      isBatch,
+      isBatch: batch !== undefined,
       read: (cut) => readCall(deps.streams, session, outlet, { canPrime, cut }),
     };
   }
@@ -212,12 +213,12 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
   return {
     initialize,
     post,
-    async listen({ principal, endpoint, version, correlationId }, sessionId, lastEventId, cut) {
+    async listen({ principal, endpoint, version, correlationId }, sessionId, lastEventId, of) {
       mayListen(principal);
       const session = await registry.find(needed(sessionId), principal, endpoint.key);
       session.viewer = principal;
       const canPrime = takesEmptyEvents(session, version);
-      return await deps.listening.open(session, { lastEventId, canPrime, cut, correlationId });
+      return await deps.listening.open(session, { lastEventId, canPrime, correlationId, ...of });
     },
     say: (visitor, sessionId, answers) => sayAside(deps, visitor, sessionId, answers),
     async end({ principal, endpoint }, sessionId) {
@@ -242,11 +243,18 @@ async function sayAside(
 }
 
 /** One of several: when it is refused the others still have their answers. */
-function planOrRefusal(make: () => Plan, { id }: ClientMessage, correlationId: string): Plan {
+function planOrRefusal(
+  make: () => Plan,
+  request: ClientMessage,
+  correlationId: string,
+  { refused }: Batch,
+): Plan {
   try {
+    const refusal = refused?.get(request);
+    if (refusal !== undefined) throw refusal;
     return make();
   } catch (error) {
-    return { kind: "answer", answer: errorResponse(id, error, correlationId) };
+    return { kind: "answer", answer: errorResponse(request.id, error, correlationId) };
   }
 }
 

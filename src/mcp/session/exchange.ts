@@ -60,6 +60,8 @@ export interface ExchangeRequest {
   /** See `UpstreamRequest`. */
   readonly primed: (eventId: string) => void;
   readonly clientHeaders?: ReadonlyMap<string, string> | undefined;
+  /** See `UpstreamRequest`. */
+  readonly isWanted: () => boolean;
   readonly abort: AbortController;
 }
 
@@ -86,6 +88,8 @@ export function createExchange(
   start: ExchangeStart,
 ): Exchange {
   const { session, server, abort } = request;
+  const { firstMs, silenceMs, pausedAtMs, primed, clientHeaders, isWanted } = request;
+  const common = { firstMs, silenceMs, pausedAtMs, primed, clientHeaders, isWanted, abort };
   const startedMs = now();
   let reply: SessionReply | undefined;
   /** Of the session in which the call was begun; in another one its events mean something else. */
@@ -97,18 +101,12 @@ export function createExchange(
   let waitMs: number | undefined = "eventId" in start ? 0 : undefined;
 
   function send(body: Uint8Array | undefined): Promise<SessionReply> {
-    const { firstMs, silenceMs, idempotent, pausedAtMs, primed, clientHeaders } = request;
     return sessions.send(session, server, {
+      ...common,
       body,
       message: "message" in start ? start.message : undefined,
-      idempotent: idempotent || body === undefined,
-      firstMs,
-      silenceMs,
+      idempotent: request.idempotent || body === undefined,
       totalMs: request.totalMs - (now() - startedMs),
-      pausedAtMs,
-      primed,
-      clientHeaders,
-      abort,
       eventId: body === undefined ? eventId : undefined,
     });
   }

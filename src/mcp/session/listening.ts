@@ -43,6 +43,8 @@ export interface ListenOptions {
   readonly canPrime: boolean;
   /** Breaks the connection of a client that takes nothing any more. */
   readonly cut: () => void;
+  /** Called once when nobody reads any more, also when another connection takes over. */
+  readonly stopped?: (() => void) | undefined;
   readonly correlationId: string;
 }
 
@@ -96,7 +98,7 @@ export function createListening(deps: ListeningDeps): Listening {
     session: Session,
     stream: StreamId,
     afterSeq: number,
-    { lastEventId, canPrime, cut }: ListenOptions,
+    { lastEventId, canPrime, cut, stopped }: ListenOptions,
   ): Reader {
     const isOfCall = stream !== session.listening;
     const reader = streams.read(session.key, stream, {
@@ -105,6 +107,7 @@ export function createListening(deps: ListeningDeps): Listening {
       primes: canPrime && lastEventId === undefined,
       isOfCall,
       cut,
+      stopped,
     });
     if (!isOfCall) session.listener = reader;
     return reader;

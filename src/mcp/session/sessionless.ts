@@ -8,7 +8,7 @@
  * @module
  * @see design.md, "Sessions belong to no replica, running calls do", "Ids"
  */
-import { GatewayError, ProtocolError } from "../../domain/errors.ts";
+import { GatewayError, ProtocolError, RateLimited } from "../../domain/errors.ts";
 import { explained } from "../failure.ts";
 import { type Batch, type ClientMessage, InvalidMessage, METHOD_NOT_FOUND } from "../message.ts";
 import { outbound } from "../relay.ts";
@@ -95,19 +95,21 @@ export function createSessionless(
       throw new InvalidMessage("A body is one message; only 2025-03-26 has batches");
     }
     const messages = isBatch ? message.messages : [message];
+    const refused = isBatch ? message.refused : undefined;
     const requests = requestsOf(visitor.principal, messages);
     for (const message of messages) {
-      if (message.method === "notifications/cancelled") await cancel(visitor, message);
+      if (message.method !== "notifications/cancelled" || refused?.has(message)) continue;
+      await cancel(visitor, message);
     }
     if (requests.length === 0) return ACCEPTED;
     try {
-      return await pending(visitor, requests, isWhole, isBatch);
+      return await pending(visitor, requests, isWhole, isBatch ? message : undefined);
     } catch (error) {
       if (isBatch || error instanceof ProtocolError) throw error;
       const { id, method } = requests[0]!;
       // Nothing was sent: what failed is the upstream session.
       const body = failureResponse(id, method, explained(error, true), visitor.correlationId);
-      return { kind: "message", status: 200, body };
+      return { kind: "message", status: error instanceof RateLimited ? 429 : 200, body };
     }
   }
 
@@ -115,11 +117,13 @@ export function createSessionless(
     visitor: Visitor,
     requests: readonly ClientMessage[],
     isWhole: boolean,
-    isBatch: boolean,
+    batch: Batch | undefined,
   ): Promise<Pending> {
     const steps = await Promise.all(
       requests.map((request) =>
-        isBatch ? stepOrFailure(deps, visitor, request) : stepOf(deps, visitor, request)
+        batch === undefined
+          ? stepOf(deps, visitor, request)
+          : stepOrFailure(deps, visitor, request, batch.refused?.get(request))
       ),
     );
     const outlet = createDirectOutlet(requests.length, isWhole);
@@ -143,6 +147,7 @@ export function createSessionless(
         ids: { client, upstream, shared: { progressToken } },
       });
     }
+    const isBatch = batch !== undefined;
     return { kind: "pending", whole: outlet.whole, isBatch, read: outlet.read };
   }
 
@@ -189,13 +194,18 @@ async function stepOf(deps: StepDeps, visitor: Visitor, request: ClientMessage):
   return { ...plan, at: await deps.shared.of(visitor.principal, plan.server) };
 }
 
-/** One of several: the others have their answers. */
+/**
+ * One of several: the others have their answers.
+ * @param refusal why it is refused already
+ */
 async function stepOrFailure(
   deps: StepDeps,
   visitor: Visitor,
   request: ClientMessage,
+  refusal: GatewayError | undefined,
 ): Promise<Step> {
   try {
+    if (refusal !== undefined) throw refusal;
     return await stepOf(deps, visitor, request);
   } catch (error) {
     const { id, method } = request;

@@ -26,7 +26,9 @@ export interface Streams {
   readonly read: (
     session: SessionKey,
     id: StreamId,
-    options: Omit<ReaderOptions, "stopped">,
+    options: Omit<ReaderOptions, "stopped"> & {
+      readonly stopped?: ReaderOptions["stopped"] | undefined;
+    },
   ) => Reader;
   readonly hasReader: (id: StreamId) => boolean;
   /**
@@ -67,6 +69,7 @@ export function createStreams({ store, ids, timers }: StreamsDeps): Streams {
         ...options,
         stopped() {
           if (readers.get(id) === reader) readers.delete(id);
+          options.stopped?.();
         },
       });
       readers.set(id, reader);

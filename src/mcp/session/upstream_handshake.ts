@@ -100,6 +100,7 @@ export async function tellAgain(
       const reply = await client.send(server, {
         ...shortRequest(body, firstByteMs),
         ...markOf(state),
+        isOneWay: message.id === undefined,
       });
       if (message.id !== undefined) await answerTo(reply, message.id).finally(reply.close);
       else reply.close();

@@ -6,7 +6,8 @@
  * @module
  * @see MCP 2025-11-25, Base Protocol, "Lifecycle"; Transports, "Session Management"
  */
-import { GatewayError, ProtocolError } from "../../domain/errors.ts";
+import { GatewayError, ProtocolError, RateLimited } from "../../domain/errors.ts";
+import { callerOf } from "../../domain/principal.ts";
 import { placeOf, type UpstreamServer } from "../../domain/server.ts";
 import { sleep, type Timers } from "../../platform/timers.ts";
 import type { UpstreamClient, UpstreamRequest } from "../../upstream/client.ts";
@@ -224,7 +225,7 @@ export function createUpstreamSessions(
       const known = session.upstreams.get(server.slug)?.state;
       if (known !== undefined && servers.isUsable(known, server)) return;
       await renew(session, server, undefined).catch((error) => {
-        throw new NotSent(error, true);
+        throw notOpened(error, true);
       });
     },
     update,
@@ -253,7 +254,10 @@ function createServers(
       isLast: boolean,
     ): Promise<SessionReply | undefined> {
       if (!isStateless(state.revision)) {
-        return await sendOnce(client, server, state, request, isLast);
+        return await sendOnce(client, server, state, {
+          ...request,
+          caller: callerOf(session.base),
+        }, isLast);
       }
       const reply = await stateless.send(session, server, state, request);
       return Object.assign(reply, { epoch: state.epoch });
@@ -329,12 +333,17 @@ async function asLongAsWanted(
   if (signal.aborted) stop();
   try {
     await Promise.race([
-      renewal.catch((error) => Promise.reject(new NotSent(error, isFirst))),
+      renewal.catch((error) => Promise.reject(notOpened(error, isFirst))),
       aborted,
     ]);
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** That the server is busy is told as such: it is all that there is to know. */
+function notOpened(error: unknown, isFirst: boolean): GatewayError {
+  return error instanceof RateLimited ? error : new NotSent(error, isFirst);
 }
 
 /** Whether the session is one of this server's, not of one that had its name before. */
