@@ -17,7 +17,10 @@ import { invalidToken } from "./invalid_token.ts";
 import type { TokenCache } from "./token_cache.ts";
 import { createProxyCredentials, type TrustedProxies } from "./trusted_proxy.ts";
 
-/** What a request says about its caller. Header values; `undefined` when there is none. */
+/**
+ * What a request says about its caller. Header values; `undefined` when there is none. What is seldom
+ * needed is only read when it is.
+ */
 export interface AuthRequest {
   readonly authorization: string | undefined;
   /** Of the header that trusted proxies name the user in. */
@@ -97,15 +100,16 @@ export function createAuthenticate(
   const [withProxy, withNothing] = [decide(false, true), decide(false, false)];
 
   return (request) => {
-    const { authorization, proxyUser, peer } = request;
+    const { authorization, proxyUser } = request;
     // From anybody else the header is as good as absent.
-    const isNamed = options.trustProxy && proxyUser !== undefined && proxies.isTrusted(peer);
+    const isNamed = options.trustProxy && proxyUser !== undefined &&
+      proxies.isTrusted(request.peer);
     const proxied = isNamed ? proxyCredential(proxyUser) : undefined;
     const outcome = authorization !== undefined ? withBearer : isNamed ? withProxy : withNothing;
     switch (outcome) {
       case "bearer":
         checkLength(authorization!);
-        return cache.find(authorization!, request.resource) ?? proven(deps, request);
+        return cache.find(authorization!, request) ?? proven(deps, request);
       case "proxy":
         return proxied!;
       case "anonymous":

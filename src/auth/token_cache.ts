@@ -20,7 +20,10 @@ export interface TokenCache {
    * counts at this URL.
    * @param text as it was presented
    */
-  readonly find: (text: string, resource: string) => Credential | undefined;
+  readonly find: (
+    text: string,
+    at: { readonly resource: string },
+  ) => Credential | undefined;
   readonly keep: (text: string, verdict: Verdict) => void;
 }
 
@@ -65,7 +68,7 @@ export function createTokenCache(
     (untilMs !== Infinity && untilMs <= clock.monotonic());
 
   return {
-    find(text, resource) {
+    find(text, at) {
       const entry = findRecent(text) ?? findKept(text);
       if (entry === undefined) return undefined;
       if (isOver(entry)) {
@@ -74,7 +77,7 @@ export function createTokenCache(
         return undefined;
       }
       const { credential, resources } = entry;
-      return resources === undefined || resources.includes(resource) ? credential : undefined;
+      return resources === undefined || resources.includes(at.resource) ? credential : undefined;
     },
     keep(text, { credential, resources, freshMs }) {
       const hashed = keyOf(text);

@@ -108,7 +108,7 @@ function bind(config: Config, log: Log, handler: App["fetch"]): Deno.HttpServer 
         else log.error("A handler failed", { error });
         return new Response(null, { status: 500 });
       },
-    }, (request, info) => handler(request, serveInfo(info)));
+    }, (request, info) => handler(request, new RequestInfo(info)));
   } catch (cause) {
     const address = `${config.host}:${config.port}`;
     const hint = cause instanceof Deno.errors.AddrInUse
@@ -119,15 +119,20 @@ function bind(config: Config, log: Log, handler: App["fetch"]): Deno.HttpServer 
 }
 
 /** Both are made when they are asked for: few requests need the address. */
-function serveInfo(info: Deno.ServeHandlerInfo<Deno.NetAddr>): ServeInfo {
-  return {
-    get completed() {
-      return info.completed;
-    },
-    get peer() {
-      return info.remoteAddr.hostname;
-    },
-  };
+class RequestInfo implements ServeInfo {
+  readonly #info: Deno.ServeHandlerInfo<Deno.NetAddr>;
+
+  constructor(info: Deno.ServeHandlerInfo<Deno.NetAddr>) {
+    this.#info = info;
+  }
+
+  get completed() {
+    return this.#info.completed;
+  }
+
+  get peer() {
+    return this.#info.remoteAddr.hostname;
+  }
 }
 
 /**

@@ -232,22 +232,45 @@ async function refuseVerb(
 
 /** Who is calling, and what that caller may do. */
 function identify(deps: EdgeDeps, visit: Visit): Principal | Promise<Principal> {
-  const credential = deps.authenticate(authRequest(deps, visit));
+  // RFC 6750, section 2.3, is not served: addresses end up in logs. One that is tried is no absence.
+  if (visit.head.query.includes("access_token=")) throw invalidToken("A token in the query");
+  const credential = deps.authenticate(new Caller(deps, visit));
   return credential instanceof Promise
     ? credential.then(deps.principalOf)
     : deps.principalOf(credential);
 }
 
-function authRequest(deps: EdgeDeps, { c, head: { headers, path }, head }: Visit): AuthRequest {
-  // RFC 6750, section 2.3, is not served: addresses end up in logs. One that is tried is no absence.
-  if (/[?&]access_token=/.test(c.req.raw.url)) throw invalidToken("A token in the query");
-  return {
-    authorization: headers.get("authorization"),
-    proxyUser: deps.proxyUser && headers.get(deps.proxyUser.name),
-    forwardedFor: headers.get("x-forwarded-for"),
-    peer: peerOf(c),
-    resource: deps.guard.baseUrl(head) + resourcePath(path),
-  };
+/** Read as it is asked for: most callers are known by one header. */
+class Caller implements AuthRequest {
+  readonly #deps: EdgeDeps;
+  readonly #visit: Visit;
+
+  constructor(deps: EdgeDeps, visit: Visit) {
+    this.#deps = deps;
+    this.#visit = visit;
+  }
+
+  get authorization() {
+    return this.#visit.head.headers.get("authorization");
+  }
+
+  get proxyUser() {
+    const { proxyUser } = this.#deps;
+    return proxyUser && this.#visit.head.headers.get(proxyUser.name);
+  }
+
+  get forwardedFor() {
+    return this.#visit.head.headers.get("x-forwarded-for");
+  }
+
+  get peer() {
+    return peerOf(this.#visit.c);
+  }
+
+  get resource() {
+    const { head } = this.#visit;
+    return this.#deps.guard.baseUrl(head) + resourcePath(head.path);
+  }
 }
 
 function peerOf(c: Context): string {

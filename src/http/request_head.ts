@@ -12,6 +12,8 @@ export interface RequestHead {
   readonly method: string;
   /** In normal form, as sent. */
   readonly path: string;
+  /** With its question mark; empty for none. */
+  readonly query: string;
   /** Lower-case, with the port where one was sent. */
   readonly host: string;
   /** Lower-case names; repeated fields joined with `, `. */
@@ -38,7 +40,7 @@ export function readHead(request: Request): RequestHead {
   if (!isNormalPath(path)) throw invalid("The path is not in normal form");
   const { method } = request;
   const wireBytes = `${method} ${target} HTTP/1.1\r\n\r\n`.length + headerBytes;
-  return { method, path, host, headers, wireBytes, mcpParams };
+  return { method, path, query: target.slice(path.length), host, headers, wireBytes, mcpParams };
 }
 
 /** `http://authority/target` as the server gives it: not parsed, because parsing repairs. */
