@@ -6,7 +6,7 @@
  * @see contract.md, section 2
  */
 import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
-import { callModern, type Message, type ModernCall } from "../support/modern.ts";
+import { callModern, type Message } from "../support/modern.ts";
 import { openModern } from "../support/open_reply.ts";
 import { headerOf, type RawReply } from "../support/raw_http.ts";
 import {
