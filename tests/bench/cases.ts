@@ -61,13 +61,14 @@ export type CaseName =
 
 /**
  * What is not a case of load: sessions that are only there, and sessions that come and go; servers that
- * do not answer among others, and a server with very many tools.
+ * do not answer among others, and a server with very many tools; two gateways at the same time.
  */
 export const HOLDING_NAMES = [
   "session-idle",
   "session-growth",
   "mcp-faulty-20",
   "mcp-discovery-5000",
+  "bridge-side-by-side",
 ] as const;
 
 export type HoldingName = typeof HOLDING_NAMES[number];

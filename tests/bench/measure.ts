@@ -40,6 +40,11 @@ export interface HoldingPlan {
   /** Fresh processes that are given a server with very many tools, and readings of all of these. */
   readonly discoveryRounds: number;
   readonly discoveryReadings: number;
+  /** Two contenders at once: load before the first window, before each, and the windows. */
+  readonly sideHeatMs: number;
+  readonly sideWarmupMs: number;
+  readonly sideWindows: number;
+  readonly sideMs: number;
 }
 
 /** One measurement of one contender in one round of one case. */
@@ -74,6 +79,10 @@ export const FULL_PLAN: Plan = {
     faultyMs: 4_000,
     discoveryRounds: 3,
     discoveryReadings: 40,
+    sideHeatMs: 12_000,
+    sideWarmupMs: 100,
+    sideWindows: 15,
+    sideMs: 1_500,
   },
 };
 export const SHORT_PLAN: Plan = {
@@ -94,6 +103,10 @@ export const SHORT_PLAN: Plan = {
     faultyMs: 1_000,
     discoveryRounds: 1,
     discoveryReadings: 5,
+    sideHeatMs: 500,
+    sideWarmupMs: 50,
+    sideWindows: 1,
+    sideMs: 500,
   },
 };
 
