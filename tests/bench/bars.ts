@@ -8,6 +8,7 @@
 import type { Results } from "./figures.ts";
 import { growthBytesPerRound, type Held } from "./held.ts";
 import { milliseconds } from "./markdown.ts";
+import { sideRatio } from "./side.ts";
 
 /** One promise and what was measured. */
 export interface Bar {
@@ -50,7 +51,7 @@ export function barsOf(results: Results, held: Held, warmStartMs: number | undef
     ...sessionBars(results),
     ...holdingBars(held),
     ...aggregateBars(results),
-    ...bridgeBars(results),
+    ...bridgeBars(results, held),
     ...catalogBars(held),
     below("Warm start", warmStartMs, START_MS_MAX, whole),
   ];
@@ -174,11 +175,12 @@ function aggregateBars(results: Results): Bar[] {
   ];
 }
 
-function bridgeBars(results: Results): Bar[] {
+/** Side by side where that was measured: rounds one after the other differ by more than the bar. */
+function bridgeBars(results: Results, { sides }: Held): Bar[] {
   const ratio = (what: string, name: "bridge-call-1k-32" | "bridge-session-call-1k-32") =>
     atMost(
       `CPU per tools/call of 1 KiB with JWT, ${what}, to the same era`,
-      results.cpuRatio(name, "sallyport-bridge", "sallyport-jwt"),
+      sideRatio(sides, name) ?? results.cpuRatio(name, "sallyport-bridge", "sallyport-jwt"),
       BRIDGED_CPU_RATIO_MAX,
       times,
     );

@@ -61,7 +61,8 @@ export type CaseName =
 
 /**
  * What is not a case of load: sessions that are only there, and sessions that come and go; servers that
- * do not answer among others, a server with very many tools, and a principal far over its limit.
+ * do not answer among others, a server with very many tools, a principal far over its limit, and two
+ * gateways at the same time.
  */
 export const HOLDING_NAMES = [
   "session-idle",
@@ -69,6 +70,7 @@ export const HOLDING_NAMES = [
   "mcp-faulty-20",
   "mcp-discovery-5000",
   "fair-10-times",
+  "bridge-side-by-side",
 ] as const;
 
 export type HoldingName = typeof HOLDING_NAMES[number];

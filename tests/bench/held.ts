@@ -12,6 +12,7 @@ import type { FaultySample } from "./faulty.ts";
 import type { Growth } from "./growth.ts";
 import type { IdleSample } from "./idle.ts";
 import type { Holding } from "./proc.ts";
+import type { SideFigures } from "./side.ts";
 import type { DiscoverResult, Faults } from "./types.ts";
 
 /**
@@ -55,6 +56,7 @@ export interface Held {
   readonly faulty: FaultyFigures | undefined;
   readonly discovery: DiscoveryFigures | undefined;
   readonly fairness: FairnessFigures | undefined;
+  readonly sides: readonly SideFigures[];
 }
 
 /** Sums up the rounds of servers that do not answer: the median of each figure. */

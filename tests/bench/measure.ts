@@ -43,6 +43,11 @@ export interface HoldingPlan {
   /** Rounds with one principal over its limit, and how long each half of one takes. */
   readonly fairRounds: number;
   readonly fairMs: number;
+  /** Two contenders at once: load before the first window, before each, and the windows. */
+  readonly sideHeatMs: number;
+  readonly sideWarmupMs: number;
+  readonly sideWindows: number;
+  readonly sideMs: number;
 }
 
 /** One measurement of one contender in one round of one case. */
@@ -79,6 +84,10 @@ export const FULL_PLAN: Plan = {
     discoveryReadings: 40,
     fairRounds: 5,
     fairMs: 4_000,
+    sideHeatMs: 12_000,
+    sideWarmupMs: 100,
+    sideWindows: 15,
+    sideMs: 1_500,
   },
 };
 export const SHORT_PLAN: Plan = {
@@ -101,6 +110,10 @@ export const SHORT_PLAN: Plan = {
     discoveryReadings: 5,
     fairRounds: 1,
     fairMs: 1_000,
+    sideHeatMs: 500,
+    sideWarmupMs: 50,
+    sideWindows: 1,
+    sideMs: 500,
   },
 };
 

@@ -21,6 +21,7 @@ const NOT_SHORT: readonly (ContenderName | CaseName | HoldingName)[] = [
   "sallyport-bridge",
   "bridge-call-1k-32",
   "bridge-session-call-1k-32",
+  "bridge-side-by-side",
 ];
 
 export interface Options {

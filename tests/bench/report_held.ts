@@ -13,17 +13,42 @@ import {
   type Held,
   type IdleFigures,
 } from "./held.ts";
+import { median } from "./figures.ts";
 import { megabytes, milliseconds, ratio, table } from "./markdown.ts";
+import type { SideFigures } from "./side.ts";
 
 /** A section for each that took part. */
-export function heldSections({ idle, growth, faulty, discovery, fairness }: Held): string[] {
+export function heldSections(
+  { idle, growth, faulty, discovery, fairness, sides }: Held,
+): string[] {
   return [
+    ...(sides.length === 0 ? [] : [sideSection(sides)]),
     ...(idle.length === 0 ? [] : [idleSection(idle)]),
     ...(growth === undefined ? [] : [growthSection(growth)]),
     ...(faulty === undefined ? [] : [faultySection(faulty)]),
     ...(discovery === undefined ? [] : [discoverySection(discovery)]),
     ...(fairness === undefined ? [] : [fairnessSection(fairness)]),
   ];
+}
+
+function sideSection(sides: readonly SideFigures[]): string {
+  const body = table(
+    ["case", "contender", "to", "CPU to it", "lowest", "highest"],
+    sides.map(({ name, contender, other, ratios }) => [
+      name,
+      contender,
+      other,
+      ratio(median(ratios)),
+      ratio(Math.min(...ratios)),
+      ratio(Math.max(...ratios)),
+    ]),
+  );
+  return `## Side by side
+
+Both at the same time, each under a load of its own, after a while that is not counted: median, lowest
+and highest of ${sides[0]!.ratios.length} windows.
+
+${body}`;
 }
 
 function idleSection(rows: readonly IdleFigures[]): string {

@@ -31,6 +31,7 @@ import { type Options, parseOptions } from "./options.ts";
 import { createProcesses, type Processes } from "./processes.ts";
 import { reportOf, writeReport } from "./report.ts";
 import { growthSection } from "./report_held.ts";
+import { measureSides, SIDES } from "./side.ts";
 import { soak, soakReport } from "./soak.ts";
 import { measureStarts } from "./start_time.ts";
 import type { Faults } from "./types.ts";
@@ -69,7 +70,9 @@ async function main(options: Options): Promise<number> {
 /** Whether a case needs this contender for the whole run. */
 function isNeeded(name: ContenderName, { cases, holdings }: Options): boolean {
   return cases.some(({ contenders }) => contenders.includes(name)) ||
-    (holdings.includes("session-growth") && GROWTH_CONTENDERS.includes(name));
+    (holdings.includes("session-growth") && GROWTH_CONTENDERS.includes(name)) ||
+    (holdings.includes("bridge-side-by-side") &&
+      SIDES.some(({ contender, other }) => contender === name || other === name));
 }
 
 async function runCases(
@@ -132,8 +135,10 @@ async function measureHeld(
   const fairness = has("fair-10-times") && hasGateway
     ? await measureFairness(processes, bench, scratchDir, plan)
     : [];
+  const sides = has("bridge-side-by-side") ? await measureSides(processes, bench, plan) : [];
   return {
     held: {
+      sides,
       idle: idleOf(idle),
       growth,
       faulty: faultyOf(faulty),
@@ -142,6 +147,7 @@ async function measureHeld(
     },
     judged: [
       ...idle.map((it) => ({ name: `${it.contender}, session-idle`, faults: it })),
+      ...sides.map((it) => ({ name: `side by side, ${it.name}`, faults: it })),
       ...(growth ? [{ name: `${growth.contender}, session-growth`, faults: growth }] : []),
       ...faulty.map((it) => ({ name: "mcp-faulty-20", faults: it, isEmpty: it.lists === 0 })),
       ...discovery.map((it) => ({ name: "mcp-discovery-5000", faults: it })),

@@ -6,10 +6,21 @@
 
 import { connect, createServer, type Socket } from "node:net";
 
-/** A port on loopback on which nothing listens. */
+/** Below those that the system gives to whoever connects or asks for any. */
+const PORT_MIN = 10_000;
+const PORT_MAX = 32_000;
+
+/** A port on loopback on which nothing listens, and that nobody else is given meanwhile. */
 export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  for (;;) {
+    const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
+    try {
+      using _ = Deno.listen({ hostname: "127.0.0.1", port });
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 export interface BlackHole extends AsyncDisposable {
