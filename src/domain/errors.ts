@@ -62,6 +62,20 @@ export class RateLimited extends GatewayError {
   }
 }
 
+/**
+ * Makes an error without the trace of where it was made, which costs more than all else about it:
+ * for what is expected, and comes by the thousand from a caller that should feel it alone.
+ */
+export function untraced<T extends Error>(make: () => T): T {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
+
 /** What is wrong at one place of a request. */
 export interface Fault {
   /** Members and positions from the outside in, joined by dots; empty for the whole. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { untraced } from "../domain/errors.ts";
 import type { ClientMessage } from "../mcp/message.ts";
 import { bareProblem, rpcProblem } from "./problem.ts";
 
@@ -27,6 +28,9 @@ export function notTaken(
   message: ClientMessage,
   correlationId: string,
 ): CallFailed {
-  if (message.kind === "request") return withId(error, message, correlationId);
-  return new CallFailed(error, bareProblem(error));
+  return untraced(() =>
+    message.kind === "request"
+      ? withId(error, message, correlationId)
+      : new CallFailed(error, bareProblem(error))
+  );
 }

@@ -5,7 +5,7 @@
  * @module
  * @see contract.md, section 2, `RATE_LIMIT_PRINCIPAL`, `RATE_LIMIT_TOOL`, `RATE_LIMIT_SOURCE`
  */
-import { RateLimited } from "../domain/errors.ts";
+import { RateLimited, untraced } from "../domain/errors.ts";
 import { callerOf, type Principal } from "../domain/principal.ts";
 import type { Rate } from "../domain/rate.ts";
 import { parseAddress } from "../platform/addresses.ts";
@@ -39,8 +39,9 @@ export function createRateLimits(
   const limitOf = (rate: Rate | undefined, name: string, what: string) => {
     if (rate === undefined) return undefined;
     const limiter = createLimiter(rate, name);
+    const text = `${what}: ${rate.text} is the limit`;
     const verdict = (waitMs: number): Verdict =>
-      waitMs > 0 ? new RateLimited(`${what}: ${rate.text} is the limit`, waitMs) : undefined;
+      waitMs > 0 ? untraced(() => new RateLimited(text, waitMs)) : undefined;
     return (key: string) => {
       const waitMs = limiter.take(key);
       return typeof waitMs === "number" ? verdict(waitMs) : waitMs.then(verdict);
