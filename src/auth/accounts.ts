@@ -18,6 +18,8 @@ export interface Accounts {
   readonly team: (slugOrId: string) => TeamRow | undefined;
   /** In the order of creation. */
   readonly teams: () => readonly TeamRow[];
+  /** Whether there has ever been a team here. */
+  readonly teamsHaveBeen: () => boolean;
   readonly membersOf: (teamId: string) => readonly Member[];
   /** By id of the team. */
   readonly rolesOf: (key: string) => ReadonlyMap<string, TeamRole>;
@@ -63,6 +65,7 @@ export async function createAccounts(
   const people = createPeople();
   const followers = new Set<() => void>();
   let version = 0;
+  let teamsHaveBeen = false;
   let revision = await tables.changes.revision();
   let readMs = clock.monotonic();
   const refresh = inTurns(catchUp);
@@ -89,6 +92,7 @@ export async function createAccounts(
   const READERS = {
     user: async (key: string) => people.putUser(key, await tables.users.find(key)),
     async team(id: string) {
+      teamsHaveBeen = true;
       const team = await tables.teams.find(id);
       people.putTeam(id, team, team === undefined ? [] : await tables.members.listOf(id));
     },
@@ -97,6 +101,7 @@ export async function createAccounts(
   };
 
   async function loadAll(): Promise<void> {
+    teamsHaveBeen ||= await tables.teams.haveBeen();
     const teams = await tables.teams.list();
     const members = await tables.members.list();
     const users = await tables.users.list();
@@ -116,6 +121,7 @@ export async function createAccounts(
   if (pollMs !== undefined) stops.push(repeat(timers, pollMs, () => refresh().catch(report)));
   return {
     ...people.read,
+    teamsHaveBeen: () => teamsHaveBeen,
     version: () => version,
     ageMs: () => pollMs === undefined ? 0 : clock.monotonic() - readMs,
     refresh,

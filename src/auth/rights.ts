@@ -184,6 +184,10 @@ function scopeOf(
     const teams = isAdmin ? undefined : namesOf(accounts, [...roles.keys()]);
     return { teams, ownedTeams: ownedAmong(accounts, [...roles.keys()], roles), seesOwn: true };
   }
+  // Where nobody has ever managed teams, who makes the tokens says who is in which (0030).
+  if (!accounts.teamsHaveBeen()) {
+    return { teams: named, ownedTeams: [], seesOwn: named.length > 0 };
+  }
   const ids = named.map((name) => {
     const id = accounts.team(name)?.id;
     // An administrator may narrow itself to any team.

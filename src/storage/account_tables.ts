@@ -41,6 +41,8 @@ export interface AccountTables {
   readonly teams: {
     readonly list: () => Promise<readonly TeamRow[]>;
     readonly find: (id: string) => Promise<TeamRow | undefined>;
+    /** Whether there has ever been one. */
+    readonly haveBeen: () => Promise<boolean>;
     /** @throws {GatewayError} `conflict` when the slug is taken */
     readonly create: (team: Omit<Team, "seq">) => Promise<TeamRow>;
     /** @throws as `users.update` */

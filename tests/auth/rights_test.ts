@@ -4,7 +4,12 @@
  *
  * @module
  */
-import { deepStrictEqual as assertEquals, notStrictEqual, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual as assertEquals,
+  notStrictEqual,
+  strictEqual,
+  throws,
+} from "node:assert/strict";
 import { mayManage, maySee } from "../../src/domain/access.ts";
 import { type Credential, NO_CREDENTIAL } from "../../src/domain/credential.ts";
 import { GatewayError } from "../../src/domain/errors.ts";
@@ -75,6 +80,21 @@ for (const [caller, subject, claim, expected] of ROWS) {
     assertEquals(found(), expected);
   });
 }
+
+Deno.test("where there has never been a team, a token's word for its teams is taken", async () => {
+  await using world = await openAccounts();
+  assertEquals(maySee(world.principal(CAROL, { teams: ["t1"] }), OF_SLUG), true);
+  assertEquals(maySee(world.principal(CAROL, { teams: ["t2"] }), OF_SLUG), false);
+  assertEquals(maySee(world.principal(CAROL), OF_SLUG), false);
+});
+
+Deno.test("with the first team, a token's word counts no longer, and never again", async () => {
+  await using world = await openAccounts();
+  await world.team("other", {});
+  throws(() => world.principal(CAROL, { teams: ["t1"] }), { code: "forbidden" });
+  await world.removeTeam("other");
+  throws(() => world.principal(CAROL, { teams: ["t1"] }), { code: "forbidden" });
+});
 
 Deno.test("AUTHZ-04: a claim of administration counts for nothing once the store knows the subject", async () => {
   await using world = await openTable();

@@ -60,6 +60,14 @@ promise("a team's description can be taken away, and its slug is its own", async
   assertEquals((await teams.update("t1", 2, { description: undefined })).description, undefined);
 });
 
+promise("that there has been a team is kept when it is removed", async ({ teams }) => {
+  assertEquals(await teams.haveBeen(), false);
+  await teams.create(TEAM);
+  assertEquals(await teams.haveBeen(), true);
+  await teams.remove("t1", 1);
+  assertEquals([await teams.list(), await teams.haveBeen()], [[], true]);
+});
+
 promise("a member has one role in a team, the last that was given", async ({ teams, members }) => {
   await teams.create(TEAM);
   await members.put("t1", "Ann@Example.com", "member");

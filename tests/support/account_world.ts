@@ -69,6 +69,10 @@ export async function openAccounts(options: Partial<RightsOptions> & { pollMs?: 
       await accounts.refresh();
       return id;
     },
+    async removeTeam(slug: string): Promise<void> {
+      await tables.teams.remove(`team-${slug}`, 1);
+      await accounts.refresh();
+    },
     async user(email: string, more: { isAdmin?: boolean; enabled?: boolean } = {}) {
       const { isAdmin = false, enabled = true } = more;
       await tables.users.create({ email, fullName: undefined, isAdmin, enabled });

@@ -16,6 +16,9 @@ import type { MembersTable, TeamsTable } from "./schema.ts";
 import { changedMeanwhile } from "./servers.ts";
 import { keptOrNull } from "./users.ts";
 
+/** The fact that stays when the last team is removed. */
+const HAVE_BEEN = "teams_have_been";
+
 export function createTeams(database: Database, clock: Clock): AccountTables["teams"] {
   return {
     list: () =>
@@ -32,9 +35,17 @@ export function createTeams(database: Database, clock: Clock): AccountTables["te
           .executeTakeFirst();
         return row && readTeam(row);
       }),
+    haveBeen: () =>
+      database.run(async (db) => {
+        const row = await db.selectFrom("facts").select("name").where("name", "=", HAVE_BEEN)
+          .executeTakeFirst();
+        return row !== undefined;
+      }),
     create: ({ id, slug, name, description }) => {
       const nowMs = clock.now();
       return database.transaction(async (db) => {
+        await db.insertInto("facts").values({ name: HAVE_BEEN, value: "yes" })
+          .onConflict((conflict) => conflict.column("name").doNothing()).execute();
         await db.insertInto("teams").values({
           id,
           slug,
