@@ -9,6 +9,7 @@ import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { type Api } from "../support/api_client.ts";
 import { type ApiWorld, LEAN, openApiWorld } from "../support/api_world.ts";
 import { aTool } from "../support/shelf_world.ts";
+import { haveTeams } from "../support/teams.ts";
 import { mintToken } from "../support/tokens.ts";
 
 const ORIGIN = "https://console.example";
@@ -68,9 +69,11 @@ for (const [who, claims] of Object.entries(USERS)) {
 }
 
 Deno.test("a token that names a team to which its subject does not belong is 403 everywhere", async () => {
+  await using open = await openApiWorld();
+  await haveTeams(open.origin, { other: [] });
   const token = await mintToken({ teams: ["t1"] });
   for (const [method, path] of await operations()) {
-    const { status, text } = await api.call(method, path, { token });
+    const { status, text } = await open.api.call(method, path, { token });
     assertEquals([method, path, status], [method, path, 403]);
     assert(text.includes("Token invalid: User is no longer a member of the associated team"));
   }

@@ -53,6 +53,8 @@ Deno.test("a program: two sessions with the same ids do not clash", async () => 
 Deno.test("a program: a change of its tools is heard by who listens", async () => {
   await using session = await openSession(gateway.origin, { path: PATH });
   using own = await session.listen();
+  // Its answer waits until the program has agreed to tell of anything.
+  await session.send({ method: "resources/subscribe", params: { uri: "test://static-text" } });
   await session.send(toolCall("test_trigger_tool_change"));
   const { params } = await messageOf(own, "notifications/tools/list_changed");
   assertEquals(params, undefined);
