@@ -8,7 +8,7 @@ import { issueToken } from "../auth/issue_token.ts";
 import type { GatewayKeys } from "../auth/issuers.ts";
 import type { Config } from "../config/load.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
-import type { ServeInfo } from "../http/edge.ts";
+import type { ServeInfo } from "../http/caller.ts";
 import { ClientCut } from "../http/sse_writer.ts";
 import {
   loadOrCreateSecret,

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Context, Hono } from "hono";
-import type { Authenticate, AuthRequest } from "../auth/authenticate.ts";
+import type { Authenticate } from "../auth/authenticate.ts";
 import { invalidToken } from "../auth/invalid_token.ts";
 import { challenge, resourceMetadata, WELL_KNOWN_PATH } from "../auth/resource_metadata.ts";
 import type { Credential } from "../domain/credential.ts";
@@ -15,6 +15,16 @@ import { InsufficientScope } from "../mcp/dispatch.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { Verdict } from "../policy/rate_limits.ts";
 import type { Log } from "../telemetry/log.ts";
+import { CallFailed } from "./call_failed.ts";
+import {
+  Caller,
+  MCP_PATH,
+  peerOf,
+  type ProxyUserHeader,
+  resourcePath,
+  type ServeInfo,
+  withoutForgery,
+} from "./caller.ts";
 import { addCorsHeaders, API_CORS, type CorsRules, optionsReply } from "./cors.ts";
 import type { Health } from "./health.ts";
 import { NOT_KEPT } from "./json_body.ts";
@@ -23,7 +33,6 @@ import type { OriginGuard } from "./origin_guard.ts";
 import { problemDocument, rpcProblem, statusOf } from "./problem.ts";
 import { type RateGate, refusedUnread } from "./rate_gate.ts";
 import { readHead, type RequestHead } from "./request_head.ts";
-import { CallFailed } from "./call_failed.ts";
 import type { Streamable, StreamableRequest } from "./streamable.ts";
 
 export interface EdgeDeps {
@@ -49,13 +58,6 @@ export interface EdgeDeps {
   readonly newCorrelationId: () => string;
 }
 
-export interface ProxyUserHeader {
-  /** Lower-case. */
-  readonly name: string;
-  /** @param peer IP address at the other end of the connection */
-  readonly isTrusted: (peer: string) => boolean;
-}
-
 export interface Api {
   /** The verbs that a path takes, OPTIONS apart; none for a path that is not there. */
   readonly verbsOf: (path: string) => readonly string[];
@@ -65,14 +67,6 @@ export interface Api {
     principal: Principal,
     correlationId: string,
   ) => Promise<Response>;
-}
-
-/** What the server says about a request besides the request; handed in as Hono's `env`. */
-export interface ServeInfo {
-  /** Settles when the response has been sent, or cannot be any more. */
-  readonly completed: Promise<void>;
-  /** The address at the other end of the connection: the client's, or a proxy's. */
-  readonly peer: string;
 }
 
 /** One request on its way through the edge. */
@@ -101,7 +95,6 @@ interface Route {
   readonly isOpenToAllOrigins?: boolean;
 }
 
-const MCP_PATH = /^\/(?:servers\/[^/]+\/)?(?:mcp|sse|message)$/;
 /** What an MCP endpoint is called in its URL. */
 const MCP_NAMES = ["mcp", "sse", "message"] as const;
 
@@ -174,7 +167,7 @@ async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Prom
       mayRead = head.headers.has("origin");
     }
     if (deps.rates.source !== undefined && !route?.isUnlimited) {
-      const refusal = await deps.rates.source((c.env as ServeInfo).peer);
+      const refusal = await deps.rates.source(peerOf(c));
       if (refusal !== undefined) throw refusal;
     }
     if (!route) throw new GatewayError("not_found", "There is nothing here");
@@ -234,56 +227,10 @@ async function refuseVerb(
 function identify(deps: EdgeDeps, visit: Visit): Principal | Promise<Principal> {
   // RFC 6750, section 2.3, is not served: addresses end up in logs. One that is tried is no absence.
   if (visit.head.query.includes("access_token=")) throw invalidToken("A token in the query");
-  const credential = deps.authenticate(new Caller(deps, visit));
+  const credential = deps.authenticate(new Caller(deps, visit.c, visit.head));
   return credential instanceof Promise
     ? credential.then(deps.principalOf)
     : deps.principalOf(credential);
-}
-
-/** Read as it is asked for: most callers are known by one header. */
-class Caller implements AuthRequest {
-  readonly #deps: EdgeDeps;
-  readonly #visit: Visit;
-
-  constructor(deps: EdgeDeps, visit: Visit) {
-    this.#deps = deps;
-    this.#visit = visit;
-  }
-
-  get authorization() {
-    return this.#visit.head.headers.get("authorization");
-  }
-
-  get proxyUser() {
-    const { proxyUser } = this.#deps;
-    return proxyUser && this.#visit.head.headers.get(proxyUser.name);
-  }
-
-  get forwardedFor() {
-    return this.#visit.head.headers.get("x-forwarded-for");
-  }
-
-  get peer() {
-    return peerOf(this.#visit.c);
-  }
-
-  get resource() {
-    const { head } = this.#visit;
-    return this.#deps.guard.baseUrl(head) + resourcePath(head.path);
-  }
-}
-
-function peerOf(c: Context): string {
-  return (c.env as ServeInfo).peer;
-}
-
-/** What only a proxy may say is not there when somebody else says it; nobody hands it on. */
-function withoutForgery({ proxyUser }: EdgeDeps, c: Context, head: RequestHead): RequestHead {
-  if (proxyUser === undefined || !head.headers.has(proxyUser.name)) return head;
-  if (proxyUser.isTrusted(peerOf(c))) return head;
-  const headers = new Map(head.headers);
-  headers.delete(proxyUser.name);
-  return { ...head, headers };
 }
 
 type McpHandler = (request: StreamableRequest) => Promise<Response>;
@@ -396,11 +343,4 @@ function addChallenge(
     scope,
   );
   response.headers.set("WWW-Authenticate", value);
-}
-
-/** The resource that a URL belongs to: clients know an endpoint by the URL that they were given. */
-function resourcePath(path: string): string {
-  if (path.endsWith("/mcp") && MCP_PATH.test(path)) return path;
-  if (MCP_PATH.test(path)) return path.replace(/message$/, "sse");
-  return /^\/api(?:\/|$)/.test(path) ? "/api" : "";
 }
