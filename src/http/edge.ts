@@ -27,7 +27,6 @@ import {
 } from "./caller.ts";
 import { addCorsHeaders, API_CORS, type CorsRules, optionsReply } from "./cors.ts";
 import type { Health } from "./health.ts";
-import { NOT_KEPT } from "./json_body.ts";
 import type { LegacySse } from "./legacy_sse.ts";
 import type { OriginGuard } from "./origin_guard.ts";
 import { problemDocument, rpcProblem, statusOf } from "./problem.ts";
@@ -197,18 +196,6 @@ function serve(deps: EdgeDeps, visit: Visit, route: Route): Response | Promise<R
   return refuseVerb(deps, visit, route, allow);
 }
 
-/** @throws {GatewayError} `rate_limited` */
-async function unlessRefused(
-  { timers }: EdgeDeps,
-  { c, head, correlationId }: Visit,
-  verdict: Verdict | Promise<Verdict>,
-): Promise<void> {
-  const refusal = await verdict;
-  if (refusal === undefined) return;
-  if (!MCP_PATH.test(head.path)) throw refusal;
-  throw await refusedUnread(timers, refusal, { request: c.req.raw, head, correlationId });
-}
-
 async function refuseVerb(
   deps: EdgeDeps,
   visit: Visit,
@@ -250,7 +237,18 @@ function serveMcpAs(
 ): Promise<Response> {
   const serve = () => serveEndpoint(deps, visit, principal, handler);
   const verdict = deps.rates.principal?.(principal);
-  return verdict === undefined ? serve() : unlessRefused(deps, visit, verdict).then(serve);
+  return verdict === undefined ? serve() : unlessRefused(deps, visit, verdict, serve);
+}
+
+async function unlessRefused(
+  { timers }: EdgeDeps,
+  { c, head, correlationId }: Visit,
+  verdict: Verdict | Promise<Verdict>,
+  serve: () => Promise<Response>,
+): Promise<Response> {
+  const refusal = await verdict;
+  if (refusal === undefined) return await serve();
+  return await refusedUnread(timers, refusal, { request: c.req.raw, head, correlationId });
 }
 
 function serveEndpoint(
@@ -282,8 +280,8 @@ function serveEndpoint(
 async function serveApi(deps: EdgeDeps, visit: Visit): Promise<Response> {
   const { c, correlationId } = visit;
   const principal = await identify(deps, visit);
-  const verdict = deps.rates.principal?.(principal);
-  if (verdict !== undefined) await unlessRefused(deps, visit, verdict);
+  const refusal = await deps.rates.principal?.(principal);
+  if (refusal !== undefined) throw refusal;
   return await deps.admin.fetch(c.req.raw, principal, correlationId);
 }
 
@@ -320,8 +318,6 @@ function failed(
     const isStreamable = head?.path.endsWith("/mcp");
     response.headers.set("Allow", isStreamable ? "POST, OPTIONS" : "OPTIONS");
   }
-  response.headers.set("Cache-Control", NOT_KEPT);
-  response.headers.set("X-Content-Type-Options", "nosniff");
   // What is left of an unread body must not be taken for the next request.
   if (status === 413 || status === 408) response.headers.set("Connection", "close");
   if (head) addChallenge(deps, head, error, response);

@@ -13,7 +13,8 @@ import {
   RateLimited,
 } from "../domain/errors.ts";
 import { InvalidMessage, NULL_ID } from "../mcp/message.ts";
-import { errorResponse } from "../mcp/rpc_error.ts";
+import { errorText } from "../mcp/rpc_error.ts";
+import { NOT_KEPT } from "./json_body.ts";
 
 /** HTTP status per code. A new code does not compile until it has a status. */
 export const HTTP_STATUS = {
@@ -49,15 +50,18 @@ export function statusOf(error: unknown): number {
   return error instanceof GatewayError ? HTTP_STATUS[error.code] : 500;
 }
 
+/** What every answer that tells of a failure has. */
+const GUARDS = { "Cache-Control": NOT_KEPT, "X-Content-Type-Options": "nosniff" } as const;
+
 /** @param id of the request that failed, when it was read so far */
 export function rpcProblem(
   error: unknown,
   correlationId: string,
   id: Uint8Array = error instanceof InvalidMessage ? error.id : NULL_ID,
 ): Response {
-  return new Response(errorResponse(id, error, correlationId), {
+  return new Response(errorText(id, error, correlationId), {
     status: statusOf(error),
-    headers: { "Content-Type": "application/json", ...retryAfter(error) },
+    headers: { "Content-Type": "application/json", ...GUARDS, ...retryAfter(error) },
   });
 }
 
@@ -70,13 +74,16 @@ export function problemDocument(error: unknown, correlationId: string): Response
   const errors = error instanceof FaultyRequest ? { errors: error.faults } : {};
   return new Response(JSON.stringify({ title, status, code, correlationId, ...errors }), {
     status,
-    headers: { "Content-Type": "application/problem+json", ...retryAfter(error) },
+    headers: { "Content-Type": "application/problem+json", ...GUARDS, ...retryAfter(error) },
   });
 }
 
 /** For a message that gets no answer: the status says it all. */
 export function bareProblem(error: unknown): Response {
-  return new Response(null, { status: statusOf(error), headers: retryAfter(error) });
+  return new Response(null, {
+    status: statusOf(error),
+    headers: { ...GUARDS, ...retryAfter(error) },
+  });
 }
 
 /** Whole seconds, and never too few. */

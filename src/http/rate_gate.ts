@@ -12,11 +12,12 @@ import { LIMITS } from "../domain/limits.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Views } from "../catalog/views.ts";
 import type { Endpoint } from "../mcp/endpoint.ts";
-import { type Batch, type ClientMessage, decodeClientBody } from "../mcp/message.ts";
+import { answerIdOf, type Batch, type ClientMessage } from "../mcp/message.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { RateLimits, Verdict } from "../policy/rate_limits.ts";
 import { readBody } from "./body.ts";
-import { type CallFailed, notTaken } from "./call_failed.ts";
+import { notTaken } from "./call_failed.ts";
+import { bareProblem, rpcProblem } from "./problem.ts";
 import type { RequestHead } from "./request_head.ts";
 
 /** A posted body, and whose it is. */
@@ -97,8 +98,10 @@ function toolOf(
 }
 
 /**
- * Makes the answer to a POST that is refused before its body was read. The id is wanted for it, and
- * nothing else of the body: of a large one not even that.
+ * Answers a message that is refused before its body was read. The id is wanted for it, and nothing
+ * else of the body: of a large one not even that. Nothing is thrown on the way, and no error made:
+ * that would double what a refusal costs, which others have to bear beside a flood.
+ * @throws {GatewayError} the refusal, where no id can be had
  */
 export async function refusedUnread(
   timers: Timers,
@@ -108,15 +111,16 @@ export async function refusedUnread(
     readonly head: RequestHead;
     readonly correlationId: string;
   },
-): Promise<CallFailed | GatewayError> {
+): Promise<Response> {
   const length = head.headers.get("content-length");
-  if (head.method !== "POST" || !(Number(length) <= LIMITS.refusedBodyBytes)) return refusal;
+  if (head.method !== "POST" || !(Number(length) <= LIMITS.refusedBodyBytes)) throw refusal;
   const limits = { bytesMax: LIMITS.refusedBodyBytes, timeoutMs: LIMITS.requestBodyMs };
+  let id: Uint8Array | undefined;
   try {
-    const message = decodeClientBody(await readBody(request, length, limits, timers));
-    return message.kind === "batch" ? refusal : notTaken(refusal, message, correlationId);
+    id = answerIdOf(await readBody(request, length, limits, timers));
   } catch {
     // Whatever else is wrong with it, it comes at the wrong time first of all.
-    return refusal;
+    throw refusal;
   }
+  return id === undefined ? bareProblem(refusal) : rpcProblem(refusal, correlationId, id);
 }

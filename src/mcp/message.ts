@@ -127,6 +127,23 @@ function shaped(
   return { kind, bytes, members, method, params: params as JsonObject | undefined, id };
 }
 
+/**
+ * The id that an answer needs to a body that is not carried out: `null` where that cannot be told.
+ * Nothing else of the body is looked at.
+ * @returns `undefined` for a notification or response, which is not answered
+ */
+export function answerIdOf(bytes: Uint8Array): Uint8Array | undefined {
+  try {
+    const { members } = scanJson(bytes, BOUNDS);
+    const id = idOf(bytes, members);
+    // Only one of them: a notification, or a response. Neither: no message at all.
+    const hasMethod = findMember(bytes, members, METHOD) !== undefined;
+    return hasMethod === (id !== NULL_ID) ? id : undefined;
+  } catch {
+    return NULL_ID;
+  }
+}
+
 function scanOrRefuse(bytes: Uint8Array) {
   try {
     return scanJson(bytes, BOUNDS);

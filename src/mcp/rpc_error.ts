@@ -49,7 +49,12 @@ export function errorResponse(
   error: unknown,
   correlationId: string,
 ): Uint8Array<ArrayBuffer> {
-  return response(id, "error", errorObject(error, correlationId));
+  return encoder.encode(errorText(id, error, correlationId));
+}
+
+/** The same as text. */
+export function errorText(id: Uint8Array, error: unknown, correlationId: string): string {
+  return responseText(id, "error", errorObject(error, correlationId));
 }
 
 /**
@@ -69,7 +74,7 @@ export function failureResponse(
     return errorResponse(id, error, correlationId);
   }
   const { code, message, data } = errorObject(error, correlationId);
-  return response(id, "result", {
+  return resultResponse(id, {
     ...more,
     content: [{ type: "text", text: message }],
     isError: true,
@@ -79,7 +84,7 @@ export function failureResponse(
 
 /** A result of the gateway's own. */
 export function resultResponse(id: Uint8Array, result: unknown): Uint8Array<ArrayBuffer> {
-  return response(id, "result", result);
+  return encoder.encode(responseText(id, "result", result));
 }
 
 function errorObject(
@@ -100,8 +105,6 @@ function errorObject(
   return { code, message: known.message, data: { retryable, correlationId } };
 }
 
-function response(id: Uint8Array, member: "result" | "error", value: unknown) {
-  return encoder.encode(
-    `{"jsonrpc":"2.0","id":${decoder.decode(id)},"${member}":${JSON.stringify(value)}}`,
-  );
+function responseText(id: Uint8Array, member: "result" | "error", value: unknown): string {
+  return `{"jsonrpc":"2.0","id":${decoder.decode(id)},"${member}":${JSON.stringify(value)}}`;
 }

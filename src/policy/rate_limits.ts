@@ -40,8 +40,18 @@ export function createRateLimits(
     if (rate === undefined) return undefined;
     const limiter = createLimiter(rate, name);
     const text = `${what}: ${rate.text} is the limit`;
-    const verdict = (waitMs: number): Verdict =>
-      waitMs > 0 ? untraced(() => new RateLimited(text, waitMs)) : undefined;
+    // To make one takes longer than all else about a refusal, and clients are told seconds.
+    const refusals = new Map<number, RateLimited>();
+    const verdict = (waitMs: number): Verdict => {
+      if (waitMs <= 0) return undefined;
+      const seconds = Math.ceil(waitMs / 1000);
+      let refusal = refusals.get(seconds);
+      if (refusal === undefined) {
+        refusal = untraced(() => new RateLimited(text, seconds * 1000));
+        refusals.set(seconds, refusal);
+      }
+      return refusal;
+    };
     return (key: string) => {
       const waitMs = limiter.take(key);
       return typeof waitMs === "number" ? verdict(waitMs) : waitMs.then(verdict);

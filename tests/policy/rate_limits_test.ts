@@ -70,10 +70,19 @@ Deno.test("the limits do not count together", () => {
 });
 
 Deno.test("a limiter that has to ask is waited for", async () => {
-  const limiter = { take: () => Promise.resolve(1_500) };
+  const limiter = { take: () => Promise.resolve(2_000) };
   const { principal: count } = createRateLimits(() => limiter, { ...NONE, rateOfPrincipal: ONE });
   const verdict = await count!(principal("a"));
-  assertEquals([verdict?.code, verdict?.waitMs], ["rate_limited", 1_500]);
+  assertEquals([verdict?.code, verdict?.waitMs], ["rate_limited", 2_000]);
+});
+
+Deno.test("the time to wait is that of each refusal, in whole seconds and never too short", async () => {
+  const waits = [1, 1_000, 1_001, 60_000, 1];
+  const limiter = { take: () => waits.shift() ?? 0 };
+  const { principal: count } = createRateLimits(() => limiter, { ...NONE, rateOfPrincipal: ONE });
+  const told: unknown[] = [];
+  for (let i = 0; i < 6; i++) told.push((await count!(principal("a")))?.waitMs);
+  assertEquals(told, [1_000, 1_000, 2_000, 60_000, 1_000, undefined]);
 });
 
 Deno.test("an IPv4 address is a source of its own", () => {
