@@ -36,6 +36,8 @@ const START_MS_MAX = 700;
 /** What the endpoint of all servers may cost, to that of one; and that of many, to that of few. */
 const AGGREGATE_CPU_RATIO_MAX = 1.15;
 const LONG_LIST_CPU_RATIO_MAX = 0.5;
+/** What it may cost to know who calls, to asking nobody. */
+const KNOWN_CPU_RATIO_MAX = 1.25;
 /** What a call to a server of the other era may cost, to the same client's call within its era. */
 const BRIDGED_CPU_RATIO_MAX = 1.25;
 const FAULTY_LIST_MS_MAX = 300;
@@ -52,6 +54,13 @@ export function barsOf(results: Results, held: Held, warmStartMs: number | undef
     ...holdingBars(held),
     ...aggregateBars(results),
     ...bridgeBars(results, held),
+    atMost(
+      "CPU per tools/call of 1 KiB by 1,000 principals, to nobody being known",
+      sideRatio(held.sides, "callers-1k-32") ??
+        results.cpuRatio("callers-1k-32", "mcp-callers", "mcp-open"),
+      KNOWN_CPU_RATIO_MAX,
+      times,
+    ),
     ...catalogBars(held),
     below("Warm start", warmStartMs, START_MS_MAX, whole),
   ];

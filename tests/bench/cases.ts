@@ -57,12 +57,13 @@ export type CaseName =
   | "mcp-list-400-8"
   | "mcp-session-call-1k-32"
   | "bridge-call-1k-32"
-  | "bridge-session-call-1k-32";
+  | "bridge-session-call-1k-32"
+  | "callers-1k-32";
 
 /**
  * What is not a case of load: sessions that are only there, and sessions that come and go; servers that
- * do not answer among others, a server with very many tools, a principal far over its limit, and two
- * gateways at the same time.
+ * do not answer among others, a server with very many tools, a principal far over its limit, and pairs
+ * of gateways at the same time.
  */
 export const HOLDING_NAMES = [
   "session-idle",
@@ -71,6 +72,7 @@ export const HOLDING_NAMES = [
   "mcp-discovery-5000",
   "fair-10-times",
   "bridge-side-by-side",
+  "callers-side-by-side",
 ] as const;
 
 export type HoldingName = typeof HOLDING_NAMES[number];
@@ -95,6 +97,9 @@ const ALL_IN_SESSION: readonly ContenderName[] = ["pass-through", "sallyport-jwt
 /** Between the eras; before it the gateway within the client's era, which it is told against. */
 const BRIDGED: readonly ContenderName[] = ["pass-through", "sallyport-jwt", "sallyport-bridge"];
 
+/** A gateway that knows none of its callers; after it one that knows all, which is told against it. */
+const KNOWN: readonly ContenderName[] = ["pass-through", "mcp-open", "mcp-callers"];
+
 /** All cases of load, in the order in which they are measured and printed. */
 export const CASES: readonly BenchCase[] = [
   callText("call-1k-1", 1024, 1, WITH_TOKEN),
@@ -113,6 +118,7 @@ export const CASES: readonly BenchCase[] = [
   through(list("mcp-list-400-8", manyToolNames(LONG_SERVERS), 8, LONG_LIST, "long")),
   bridged(callText("bridge-call-1k-32", 1024, 32, BRIDGED)),
   bridged(callText("bridge-session-call-1k-32", 1024, 32, BRIDGED, "session")),
+  known(callText("callers-1k-32", 1024, 32, KNOWN)),
 ];
 
 function callText(
@@ -172,6 +178,11 @@ function through(which: BenchCase): BenchCase {
 /** The same case, asked at a server of the other era where the contender is a bridge. */
 function bridged(which: BenchCase): BenchCase {
   return { ...which, title: `Between the eras: ${which.title}` };
+}
+
+/** The same case, asked by many principals where callers are known. */
+function known(which: BenchCase): BenchCase {
+  return { ...which, title: `1,000 principals: ${which.title}` };
 }
 
 /** In the session era the upstream's events have ids, as those of ordinary servers do. */

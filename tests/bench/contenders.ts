@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CALLER_SERVERS, enrolled, forTeams, newCallers, OPEN } from "./callers.ts";
 import { newAccess, program, startGateway } from "./gateway.ts";
 import { listed } from "./listing.ts";
 import {
@@ -32,6 +33,8 @@ export const CONTENDER_NAMES = [
   "mcp-20",
   "mcp-200",
   "mcp-session",
+  "mcp-open",
+  "mcp-callers",
 ] as const;
 
 export type ContenderName = typeof CONTENDER_NAMES[number];
@@ -55,6 +58,8 @@ const AGGREGATED = {
   "mcp-20": manyPaths(LONG_SERVERS),
   "mcp-200": manyPaths(200),
   "mcp-session": { "stub-session": SESSION_PATH },
+  "mcp-open": manyPaths(CALLER_SERVERS),
+  "mcp-callers": manyPaths(CALLER_SERVERS),
 };
 
 /** Where the gateway shows all of its upstream servers. */
@@ -102,10 +107,21 @@ export async function startContender(
     case "mcp-session": {
       const paths = AGGREGATED[name];
       const { env, token } = await newAccess();
-      const contender = aggregated(name, await start(paths, env), token, Object.keys(paths));
-      // What is still to be read when it listens must not be read while it is measured.
-      await listed(contender.stateless, Object.keys(paths).length * TOOL_NAMES.length);
-      return contender;
+      return await aggregated(name, await start(paths, env), token, Object.keys(paths));
+    }
+    case "mcp-open": {
+      const paths = AGGREGATED[name];
+      return await aggregated(name, await start(paths, OPEN), undefined, Object.keys(paths));
+    }
+    case "mcp-callers": {
+      const urls = urlsOf(stub, AGGREGATED[name]);
+      const { env, tokenOf } = await newCallers(dataDir);
+      const token = await tokenOf("bench@example.com");
+      const listener = await startGateway(processes, forTeams(urls), dataDir, env);
+      const contender = await aggregated(name, listener, token, Object.keys(urls));
+      const { port } = listener;
+      const stateless = await enrolled({ port, path: ALL_PATH, token }, tokenOf);
+      return { ...contender, stateless };
     }
   }
 }
@@ -159,14 +175,16 @@ function crossed(contender: Contender): Contender {
 }
 
 /** The gateway's endpoint of all servers, where each tool has its server's name before its own. */
-function aggregated(
+async function aggregated(
   name: ContenderName,
   listener: Listener,
-  token: string,
+  token: string | undefined,
   slugs: readonly string[],
-): Contender {
+): Promise<Contender> {
   const prefixes = slugs.map((slug) => `${slug}-`);
   const all = { port: listener.port, path: ALL_PATH, token, prefixes };
+  // What is still to be read when it listens must not be read while it is measured.
+  await listed(all, slugs.length * TOOL_NAMES.length);
   return { name, listener, stateless: all, session: all, long: all };
 }
 

@@ -57,18 +57,19 @@ async function driveRequests(
 ): Promise<void> {
   const { nextId } = run;
   const { pauseMs } = run.job;
-  const own = work.requests[turn % work.requests.length] ?? "";
   const session = work.session && await openSession(connection, work.session, nextId);
-  const text = session === undefined ? own : inSession(own, session);
-  const request = new TextEncoder().encode(text);
-  const places = placesOf(text);
+  const share = shareOf(work.requests, turn, run.job.connections).map((own) => {
+    const text = session === undefined ? own : inSession(own, session);
+    return { request: new TextEncoder().encode(text), places: placesOf(text) };
+  });
   const cuts: Cut[] = [];
   let isFirst = true;
   if (work.expect.kind === "progress") {
     run.onEdge.push((sign) => cuts.push({ sign, bytes: connection.received() }));
   }
   run.onReady();
-  while (!run.isOver) {
+  for (let sent = 0; !run.isOver; sent++) {
+    const { request, places } = share[sent % share.length]!;
     const id = nextId();
     for (const place of places) write(request, place, id);
     const startMs = performance.now();
@@ -102,6 +103,18 @@ async function driveSessions(
     else await endSession(connection, work.session, session);
   }
   for (const session of held) await endSession(connection, work.session, session);
+}
+
+/** What falls to one of many connections that send these in turn, round and round. */
+function shareOf(requests: readonly string[], turn: number, connections: number): string[] {
+  const share: string[] = [];
+  const first = turn % requests.length;
+  let at = first;
+  do {
+    share.push(requests[at]!);
+    at = (at + connections) % requests.length;
+  } while (at !== first);
+  return share;
 }
 
 /** Where ids stand. Heads and bodies are ASCII, so places in the text are places in the bytes. */

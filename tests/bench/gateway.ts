@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SignJWT } from "jose";
+import { type JWTPayload, SignJWT } from "jose";
 
 import type { Listener, Processes } from "./processes.ts";
 import { SESSIONS_HELD_MAX } from "./types.ts";
@@ -20,25 +20,29 @@ const TOKEN_LIFE_S = 3600;
 export interface Access {
   readonly env: Readonly<Record<string, string>>;
   readonly token: string;
-  /** A token of another subject. */
-  readonly tokenOf: (subject: string) => Promise<string>;
+  /** A token of another subject: an administrator's unless it claims otherwise. */
+  readonly tokenOf: (subject: string, claims?: JWTPayload) => Promise<string>;
 }
+
+/** URLs by name, or that and more of what a config file says of a server. */
+export type Upstreams = Readonly<Record<string, string | { readonly url: string }>>;
 
 /**
  * Starts the gateway.
  *
- * @param upstreams URLs by name
  * @param dataDir may exist from an earlier start
  */
 export async function startGateway(
   processes: Processes,
-  upstreams: Readonly<Record<string, string>>,
+  upstreams: Upstreams,
   dataDir: string,
   env: Readonly<Record<string, string>>,
 ): Promise<Listener> {
   await Deno.mkdir(dataDir, { recursive: true });
   const config = `${dataDir}/bench.json`;
-  const servers = Object.entries(upstreams).map(([name, url]) => [name, { type: "http", url }]);
+  const servers = Object.entries(upstreams).map(([name, given]) => {
+    return [name, { type: "http", ...(typeof given === "string" ? { url: given } : given) }];
+  });
   await Deno.writeTextFile(config, JSON.stringify({ mcpServers: Object.fromEntries(servers) }));
   const serve = ["serve", "--config", config, "--port", "0", "--data", `${dataDir}/data`];
   const main = program("../../main.ts");
@@ -48,28 +52,30 @@ export async function startGateway(
 /** A secret of its own for each process. */
 export async function newAccess(): Promise<Access> {
   const secret = crypto.getRandomValues(new Uint8Array(32)).toHex();
+  const key = new TextEncoder().encode(secret);
+  const tokenOf: Access["tokenOf"] = (subject, claims = { is_admin: true }) =>
+    claimed(new SignJWT(claims), "HS256", subject).sign(key);
   return {
     env: {
       JWT_SECRET_KEY: secret,
       SESSIONS_PER_PRINCIPAL: String(SESSIONS_PER_PRINCIPAL),
     },
-    token: await signToken(secret, "bench@example.com"),
-    tokenOf: (subject) => signToken(secret, subject),
+    token: await tokenOf("bench@example.com"),
+    tokenOf,
   };
 }
 
-/** A token as the gateway itself would issue it. */
-function signToken(secret: string, subject: string): Promise<string> {
+/** With what the gateway itself would say in a token. */
+export function claimed(token: SignJWT, alg: string, subject: string): SignJWT {
   const now = Math.floor(Date.now() / 1000);
-  return new SignJWT({ is_admin: true })
-    .setProtectedHeader({ alg: "HS256", typ: "JWT" })
+  return token
+    .setProtectedHeader({ alg, typ: "JWT" })
     .setIssuer("mcpgateway")
     .setAudience("mcpgateway-api")
     .setSubject(subject)
     .setIssuedAt(now)
     .setExpirationTime(now + TOKEN_LIFE_S)
-    .setJti(crypto.randomUUID())
-    .sign(new TextEncoder().encode(secret));
+    .setJti(crypto.randomUUID());
 }
 
 /** Path of a program next to this file. */

@@ -22,6 +22,10 @@ const NOT_SHORT: readonly (ContenderName | CaseName | HoldingName)[] = [
   "bridge-call-1k-32",
   "bridge-session-call-1k-32",
   "bridge-side-by-side",
+  "mcp-open",
+  "mcp-callers",
+  "callers-1k-32",
+  "callers-side-by-side",
 ];
 
 export interface Options {

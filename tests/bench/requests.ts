@@ -16,11 +16,15 @@ const ENVELOPE = {
 };
 const ID = Number(ID_PLACEHOLDER);
 
-/** The requests of a case: one for each name that its tool has there. */
+/** The requests of a case: one for each name that its tool has there, or for each caller. */
 export function requestsOf(asked: RequestAsked, address: Address): string[] {
-  const { prefixes = [""] } = address;
-  const names = asked.tool === undefined ? [undefined] : prefixes.map((it) => it + asked.tool);
-  return names.map((name) => requestOf(asked, address, name));
+  const { prefixes = [""], tokens = [address.token] } = address;
+  const { tool } = asked;
+  const count = tool === undefined ? tokens.length : Math.max(prefixes.length, tokens.length);
+  return Array.from({ length: count }, (_, at) => {
+    const name = tool && prefixes[at % prefixes.length] + tool;
+    return requestOf(asked, { ...address, token: tokens[at % tokens.length] }, name);
+  });
 }
 
 /** Head and body of a case's request, with places for id, progress token and session. */

@@ -31,7 +31,7 @@ import { type Options, parseOptions } from "./options.ts";
 import { createProcesses, type Processes } from "./processes.ts";
 import { reportOf, writeReport } from "./report.ts";
 import { growthSection } from "./report_held.ts";
-import { measureSides, SIDES } from "./side.ts";
+import { measureSides, sidesOf } from "./side.ts";
 import { soak, soakReport } from "./soak.ts";
 import { measureStarts } from "./start_time.ts";
 import type { Faults } from "./types.ts";
@@ -71,8 +71,7 @@ async function main(options: Options): Promise<number> {
 function isNeeded(name: ContenderName, { cases, holdings }: Options): boolean {
   return cases.some(({ contenders }) => contenders.includes(name)) ||
     (holdings.includes("session-growth") && GROWTH_CONTENDERS.includes(name)) ||
-    (holdings.includes("bridge-side-by-side") &&
-      SIDES.some(({ contender, other }) => contender === name || other === name));
+    sidesOf(holdings).some(({ contender, other }) => contender === name || other === name);
 }
 
 async function runCases(
@@ -135,7 +134,7 @@ async function measureHeld(
   const fairness = has("fair-10-times") && hasGateway
     ? await measureFairness(processes, bench, scratchDir, plan)
     : [];
-  const sides = has("bridge-side-by-side") ? await measureSides(processes, bench, plan) : [];
+  const sides = await measureSides(processes, bench, plan, sidesOf(holdings));
   return {
     held: {
       sides,

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type CaseName, CASES } from "./cases.ts";
+import { type CaseName, CASES, type HoldingName } from "./cases.ts";
 import type { ContenderName } from "./contenders.ts";
 import { median } from "./figures.ts";
 import { program } from "./gateway.ts";
@@ -16,15 +16,33 @@ import type { JobResult } from "./types.ts";
 
 /** A contender of a case against another one. */
 export interface Side {
-  readonly name: Extract<CaseName, `bridge-${string}`>;
+  readonly name: Extract<CaseName, `bridge-${string}` | "callers-1k-32">;
+  /** By which name it is asked for. */
+  readonly holding: Extract<HoldingName, `${string}-side-by-side`>;
   readonly contender: ContenderName;
   readonly other: ContenderName;
 }
 
-export const SIDES: readonly Side[] = [
-  { name: "bridge-call-1k-32", contender: "sallyport-bridge", other: "sallyport-jwt" },
-  { name: "bridge-session-call-1k-32", contender: "sallyport-bridge", other: "sallyport-jwt" },
+const BRIDGE = {
+  holding: "bridge-side-by-side",
+  contender: "sallyport-bridge",
+  other: "sallyport-jwt",
+} as const;
+
+const SIDES: readonly Side[] = [
+  { name: "bridge-call-1k-32", ...BRIDGE },
+  { name: "bridge-session-call-1k-32", ...BRIDGE },
+  {
+    name: "callers-1k-32",
+    holding: "callers-side-by-side",
+    contender: "mcp-callers",
+    other: "mcp-open",
+  },
 ];
+
+export function sidesOf(holdings: readonly HoldingName[]): readonly Side[] {
+  return SIDES.filter(({ holding }) => holdings.includes(holding));
+}
 
 export interface SideFigures extends Side {
   /** How many times the other's CPU time per request, in each window. */
@@ -37,10 +55,12 @@ export async function measureSides(
   processes: Processes,
   bench: Bench,
   plan: HoldingPlan,
+  sides: readonly Side[],
 ): Promise<SideFigures[]> {
+  if (sides.length === 0) return [];
   const second: Bench = { ...bench, load: processes.startLoadGenerator(program("load.ts")) };
   const figures: SideFigures[] = [];
-  for (const side of SIDES) {
+  for (const side of sides) {
     const which = CASES.find(({ name }) => name === side.name)!;
     const [contender, other] = [side.contender, side.other].map((name) =>
       bench.contenders.find((one) => one.name === name)

@@ -23,8 +23,10 @@ export interface Address {
   readonly port: number;
   readonly path: string;
   readonly token?: string | undefined;
+  /** Instead of it one for each of many callers, who take turns. */
+  readonly tokens?: readonly string[];
   /**
-   * What stands before the names of tools there: one for each server that has them, and connections
+   * What stands before the names of tools there: one for each server that has them, and requests
    * take turns. Without it tools have their own names.
    */
   readonly prefixes?: readonly string[];
@@ -44,7 +46,7 @@ export interface SessionScript {
 export type Work =
   | {
     readonly kind: "requests";
-    /** Connections take turns: each repeats its own. */
+    /** They go round: each connection sends its share of them, again and again. */
     readonly requests: readonly string[];
     readonly expect: Expectation;
     /** The session that each connection opens before the first request. */
