@@ -40,6 +40,7 @@ const LONG_LIST_CPU_RATIO_MAX = 0.5;
 const KNOWN_CPU_RATIO_MAX = 1.25;
 /** What a call to a server of the other era may cost, to the same client's call within its era. */
 const BRIDGED_CPU_RATIO_MAX = 1.25;
+const FAIR_P99_RATIO_MAX = 1.5;
 const FAULTY_LIST_MS_MAX = 300;
 const FAULTY_READY_MS_MAX = 2_000;
 const DISCOVERY_MS_MAX = 3_000;
@@ -62,6 +63,12 @@ export function barsOf(results: Results, held: Held, warmStartMs: number | undef
       times,
     ),
     ...catalogBars(held),
+    atMost(
+      "Others' p99 beside a principal at ten times its limit, to being alone",
+      held.fairness?.p99Ratio,
+      FAIR_P99_RATIO_MAX,
+      times,
+    ),
     below("Warm start", warmStartMs, START_MS_MAX, whole),
   ];
 }

@@ -2,8 +2,10 @@
  * One principal at ten times its limit: what do others feel of it?
  *
  * A process with `RATE_LIMIT_PRINCIPAL`, and some principals with light load each. Their latency is
- * measured twice in each round: alone, and while another one sends ten times what it may. A second
- * load generator sends that; on few cores what it takes itself is in the figure, too.
+ * measured three times in each round: alone; while another one sends ten times what it may, to a
+ * process of its own; while it sends that to theirs. On few cores the second is more than the first,
+ * since a second load generator and refusing take their part of them; what the gateway lets others
+ * feel is the third beside the second.
  *
  * @module
  */
@@ -11,7 +13,7 @@
 import { newAccess, program, startGateway } from "./gateway.ts";
 import type { Bench, HoldingPlan } from "./measure.ts";
 import { STATELESS_PATH } from "./payload.ts";
-import type { LoadGenerator, Processes } from "./processes.ts";
+import type { Listener, Processes } from "./processes.ts";
 import { urlsOf } from "./contenders.ts";
 import { requestOf } from "./requests.ts";
 import type { Faults, Job, JobResult } from "./types.ts";
@@ -33,6 +35,8 @@ const TEXT_BYTES = 1024;
 export interface FairnessSample extends Faults {
   readonly quietP50Ms: number;
   readonly quietP99Ms: number;
+  readonly elsewhereP50Ms: number;
+  readonly elsewhereP99Ms: number;
   readonly floodedP50Ms: number;
   readonly floodedP99Ms: number;
   /** What the flood has sent per second, in multiples of its limit. */
@@ -41,7 +45,7 @@ export interface FairnessSample extends Faults {
   readonly floodCpuUs: number;
 }
 
-/** Measures round by round, in one process. */
+/** Measures round by round. */
 export async function measureFairness(
   processes: Processes,
   bench: Bench,
@@ -51,10 +55,17 @@ export async function measureFairness(
   const { env, tokenOf } = await newAccess();
   const settings = { ...env, RATE_LIMIT_PRINCIPAL: `${RATE}/s` };
   const upstreams = urlsOf(bench.stub, { stub: STATELESS_PATH });
-  const listener = await startGateway(processes, upstreams, `${scratchDir}/fair`, settings);
+  const start = (name: string) =>
+    startGateway(processes, upstreams, `${scratchDir}/${name}`, settings);
+  const listener = await start("fair");
+  const elsewhere = await start("fair-elsewhere");
   const flood = processes.startLoadGenerator(program("load.ts"));
-  const ownPids = [...bench.ownPids, listener.pid, flood.pid];
-  const jobOf = (tokens: readonly string[], more: Pick<Job, "connections" | "pauseMs">): Job => ({
+  const ownPids = [...bench.ownPids, listener.pid, elsewhere.pid, flood.pid];
+  const jobOf = (
+    listener: Listener,
+    tokens: readonly string[],
+    more: Pick<Job, "connections" | "pauseMs">,
+  ): Job => ({
     kind: "load",
     port: listener.port,
     work: {
@@ -70,48 +81,51 @@ export async function measureFairness(
   });
   try {
     const names = Array.from({ length: OTHERS }, (_, at) => `other-${at}@example.com`);
-    const others = jobOf(await Promise.all(names.map((name) => tokenOf(name))), {
+    const others = jobOf(listener, await Promise.all(names.map((name) => tokenOf(name))), {
       connections: OTHERS,
       pauseMs: OTHERS_PAUSE_MS,
     });
-    const flooding = jobOf([await tokenOf("flood@example.com")], {
-      connections: FLOOD_CONNECTIONS,
-      pauseMs: FLOOD_PAUSE_MS,
-    });
+    const flooder = [await tokenOf("flood@example.com")];
+    const beside = (at: Listener) => {
+      const connections = FLOOD_CONNECTIONS;
+      const flooding = jobOf(at, flooder, { connections, pauseMs: FLOOD_PAUSE_MS });
+      return Promise.all([bench.load.run(others), flood.run(flooding)]);
+    };
     const samples: FairnessSample[] = [];
     // What was never run before is slow for everybody.
-    await together(bench.load, others, flood, flooding);
+    for (const at of [elsewhere, listener]) await beside(at);
     for (let round = 0; round < plan.fairRounds; round++) {
       const quiet = await bench.load.run(others);
-      samples.push(sampleOf(quiet, ...await together(bench.load, others, flood, flooding)));
+      const [control] = await beside(elsewhere);
+      samples.push(sampleOf(quiet, control, ...await beside(listener)));
     }
     return samples;
   } finally {
-    listener.check();
-    await listener.stop();
+    for (const each of [listener, elsewhere]) {
+      each.check();
+      await each.stop();
+    }
   }
 }
 
-function together(
-  load: LoadGenerator,
-  others: Job,
-  flood: LoadGenerator,
-  flooding: Job,
-): Promise<[JobResult, JobResult]> {
-  return Promise.all([load.run(others), flood.run(flooding)]);
-}
-
-function sampleOf(quiet: JobResult, flooded: JobResult, flood: JobResult): FairnessSample {
+function sampleOf(
+  quiet: JobResult,
+  control: JobResult,
+  flooded: JobResult,
+  flood: JobResult,
+): FairnessSample {
   const ownUs = quiet.cpuUs / quiet.wallMs * flooded.wallMs;
   return {
     quietP50Ms: quiet.p50Ms,
     quietP99Ms: quiet.p99Ms,
+    elsewhereP50Ms: control.p50Ms,
+    elsewhereP99Ms: control.p99Ms,
     floodedP50Ms: flooded.p50Ms,
     floodedP99Ms: flooded.p99Ms,
     timesLimit: flood.requests / (flood.wallMs / 1000) / RATE,
     floodCpuUs: (flooded.cpuUs - ownUs) / flood.requests,
-    wrong: quiet.wrong + flooded.wrong,
-    wrongSamples: [...quiet.wrongSamples, ...flooded.wrongSamples],
+    wrong: quiet.wrong + control.wrong + flooded.wrong,
+    wrongSamples: [quiet, control, flooded].flatMap(({ wrongSamples }) => wrongSamples),
   };
 }
 

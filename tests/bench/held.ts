@@ -44,9 +44,12 @@ export type DiscoveryFigures = Omit<DiscoverResult, keyof Faults>;
 /** What others feel of a principal over its limit, see `FairnessSample`. */
 export interface FairnessFigures extends Omit<FairnessSample, keyof Faults> {
   readonly rounds: number;
-  /** Of what is measured within one round. */
+  /** To being alone, of what is measured within one round. */
   readonly p50Ratio: number;
   readonly p99Ratio: number;
+  /** The same to the flood being elsewhere. */
+  readonly p50ElsewhereRatio: number;
+  readonly p99ElsewhereRatio: number;
 }
 
 /** What is no case of load; undefined and empty for what took no part. */
@@ -96,10 +99,14 @@ export function fairnessOf(samples: readonly FairnessSample[]): FairnessFigures 
     rounds: samples.length,
     quietP50Ms: over(({ quietP50Ms }) => quietP50Ms),
     quietP99Ms: over(({ quietP99Ms }) => quietP99Ms),
+    elsewhereP50Ms: over(({ elsewhereP50Ms }) => elsewhereP50Ms),
+    elsewhereP99Ms: over(({ elsewhereP99Ms }) => elsewhereP99Ms),
     floodedP50Ms: over(({ floodedP50Ms }) => floodedP50Ms),
     floodedP99Ms: over(({ floodedP99Ms }) => floodedP99Ms),
     p50Ratio: over(({ quietP50Ms, floodedP50Ms }) => floodedP50Ms / quietP50Ms),
     p99Ratio: over(({ quietP99Ms, floodedP99Ms }) => floodedP99Ms / quietP99Ms),
+    p50ElsewhereRatio: over(({ elsewhereP50Ms, floodedP50Ms }) => floodedP50Ms / elsewhereP50Ms),
+    p99ElsewhereRatio: over(({ elsewhereP99Ms, floodedP99Ms }) => floodedP99Ms / elsewhereP99Ms),
     timesLimit: over(({ timesLimit }) => timesLimit),
     floodCpuUs: over(({ floodCpuUs }) => floodCpuUs),
   };
