@@ -106,7 +106,7 @@ async function driveSessions(
 }
 
 /** What falls to one of many connections that send these in turn, round and round. */
-function shareOf(requests: readonly string[], turn: number, connections: number): string[] {
+export function shareOf(requests: readonly string[], turn: number, connections: number): string[] {
   const share: string[] = [];
   const first = turn % requests.length;
   let at = first;
