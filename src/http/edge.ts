@@ -23,7 +23,7 @@ import {
   type ProxyUserHeader,
   resourcePath,
   type ServeInfo,
-  withoutForgery,
+  withoutProxyWords,
 } from "./caller.ts";
 import { addCorsHeaders, API_CORS, type CorsRules, optionsReply } from "./cors.ts";
 import type { Health } from "./health.ts";
@@ -73,6 +73,8 @@ export interface Api {
 interface Visit {
   readonly c: Context;
   readonly head: RequestHead;
+  /** As it was received: only for who is calling. */
+  readonly received: RequestHead;
   readonly correlationId: string;
 }
 
@@ -160,7 +162,8 @@ async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Prom
   let response: Response;
   let mayRead = false;
   try {
-    head = withoutForgery(deps, c, readHead(c.req.raw));
+    const received = readHead(c.req.raw);
+    head = withoutProxyWords(deps, c, received);
     deps.guard.checkHost(head);
     if (!route?.isOpenToAllOrigins) {
       deps.guard.checkOrigin(head);
@@ -171,7 +174,7 @@ async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Prom
       if (refusal !== undefined) throw refusal;
     }
     if (!route) throw new GatewayError("not_found", "There is nothing here");
-    response = await serve(deps, { c, head, correlationId }, route);
+    response = await serve(deps, { c, head, received, correlationId }, route);
   } catch (error) {
     response = failed(deps, head, correlationId, error);
   }
@@ -227,7 +230,7 @@ async function refuseVerb(
 function identify(deps: EdgeDeps, visit: Visit): Principal | Promise<Principal> {
   // RFC 6750, section 2.3, is not served: addresses end up in logs. One that is tried is no absence.
   if (visit.head.query.includes("access_token=")) throw invalidToken("A token in the query");
-  const credential = deps.authenticate(new Caller(deps, visit.c, visit.head));
+  const credential = deps.authenticate(new Caller(deps, visit.c, visit.received));
   return credential instanceof Promise
     ? credential.then(deps.principalOf)
     : deps.principalOf(credential);

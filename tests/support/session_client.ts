@@ -239,7 +239,7 @@ export function lastEventId(events: readonly StreamEvent[]): string {
 }
 
 /** All that a client can see of a reply, but what is new in each: when it came, and its number. */
-export function visibleIn({ status, headers, text }: SessionReply): string {
+export function visibleIn({ status, headers, text }: RawReply): string {
   const seen = [status, headers.filter(([name]) => name !== "date"), text];
   return JSON.stringify(seen).replace(/(correlationId[^:]*:)[^,}]*/, "$1");
 }
