@@ -115,7 +115,7 @@ export async function adminWorld(
   const teamIdOf = (slugOrId: string) => people.accounts.team(slugOrId)?.id;
   const deps: AdminDeps = {
     upstreams: createUpstreamService({ tables: watched, catalog, timers, checkUrl, discovery }),
-    servers: createServerService({ tables: watched, catalog }),
+    servers: createServerService({ tables: watched, catalog, pace: () => Promise.resolve() }),
     items: createItemService({ tables: watched, catalog, teamIdOf }, { separator: "-" }),
     statusOf: ({ id }) =>
       statuses.get(id) ?? { status: "unknown", lastSeenMs: undefined, lastError: undefined },
