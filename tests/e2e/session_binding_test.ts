@@ -3,7 +3,7 @@
  * does: nothing.
  *
  * @module
- * @see security.md, SESS-02, SESS-04, SESS-12, SESS-13, EVT-08, EVT-09, EVT-11
+ * @see security.md, IRPC-01, SESS-02, SESS-04, SESS-12, SESS-13, EVT-08, EVT-09, EVT-11
  */
 import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
@@ -114,6 +114,56 @@ Deno.test("EVT-11: a result that is fetched again is not made again", async () =
     await responseOf(again);
   }
   assertEquals(await count(), before + 1);
+});
+
+// ── Headers that mean something elsewhere ───────────────────────────────────────────────────────
+
+/** What replicas and proxies of other gateways say among themselves. */
+const INTERNAL = (victim: string) => ({
+  "x-forwarded-internally": "true",
+  "x-mcp-session-id": victim,
+  "x-session-id": victim,
+  "mcp-init-host": "localhost",
+  "x-internal-auth": "true",
+  "x-sallyport-principal": "root@example.com",
+  "x-authenticated-user": "root@example.com",
+  "x-auth-request-email": "root@example.com",
+  "x-original-method": "DELETE",
+  "x-http-method-override": "DELETE",
+});
+
+const WHO = ["its owner", "somebody else", "nobody"] as const;
+
+for (const [verb, call] of Object.entries(VERBS)) {
+  for (const who of WHO) {
+    // The owner's own stream would stay open.
+    if (verb === "GET" && who === "its owner") continue;
+    Deno.test(`IRPC-01: internal headers change nothing of ${verb} in a session by ${who}, byte for byte`, async () => {
+      const owner = await mintToken({ sub: ALICE });
+      const token = {
+        "its owner": owner,
+        "somebody else": await mintToken({ sub: "mallory@example.com" }),
+        "nobody": undefined,
+      }[who];
+      await using victim = await open(owner);
+      const seen = async (more: Readonly<Record<string, string>>) => {
+        await using session = await open(owner);
+        const headers = { ...call.headers, ...more, "Mcp-Session-Id": session.id };
+        const reply = await callSession(gateway.origin, { path: PATH, ...call, token, headers });
+        return visibleIn(reply).replaceAll(/id: [^\\]+/g, "");
+      };
+      assertEquals(await seen(INTERNAL(victim.id)), await seen({}));
+      assertEquals((await victim.send({ method: "ping" })).status, 200);
+    });
+  }
+}
+
+Deno.test("IRPC-01: internal headers reach no server", async () => {
+  await using session = await open();
+  const headers = INTERNAL(session.id);
+  await session.send({ ...VERBS.POST, headers });
+  const { lastHeaders } = await upstream.stats();
+  assertEquals(Object.keys(headers).filter((name) => name in lastHeaders), []);
 });
 
 // ── What is written down ────────────────────────────────────────────────────────────────────────
