@@ -27,7 +27,7 @@ export function keepers(config: Config, { clock, encryptionSecret }: Platform) {
     sessionStreamsMax: LIMITS.streamsPerSession,
   };
   const isFile = config.eventStore === "sqlite" && !isInMemory;
-  const storeBox = createSecretBox(encryptionSecret, "kept events");
+  const storeBox = createSecretBox(encryptionSecret, "stored events");
   const { directory, store } = readable(path, () => ({
     directory: createLocalDirectory(db, { clock }, { idleMs: config.sessionIdleMs }),
     store: isFile

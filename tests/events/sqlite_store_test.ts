@@ -15,7 +15,7 @@ import { fakeClock } from "../support/fake_clock.ts";
 import { seeded } from "../support/seeded.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
-const box = createSecretBox("only-for-tests-0123456789-abcdefghij", "kept events");
+const box = createSecretBox("only-for-tests-0123456789-abcdefghij", "stored events");
 
 eventStoreContract("sqlite", (options, clock) => {
   const db = openSqlite(":memory:", EVENT_SCHEMA);
