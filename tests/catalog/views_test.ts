@@ -161,16 +161,22 @@ Deno.test("what is hidden is not found through a template, however it is spelled
   assertEquals(found(user("r", "red"), "x://red"), ["x://red", "x://{any}"]);
 });
 
-Deno.test("a large view is made in slices, and is what it would be at once", async () => {
+/** A catalog whose `/mcp` is not made at once. */
+async function largeCatalog() {
   const catalog = await createMemoryCatalog([anUpstream({ name: "a" })]);
   const { id } = catalog.upstreams()[0]!.server;
-  const items = Array.from(
+  const inserted = Array.from(
     { length: LIMITS.viewItemsAtOnce + 1 },
     (_, i) =>
       anItem(`i${i}`, { upstreamId: id, upstreamName: `t${i}`, exposedName: `a-t${i}`, seq: i }),
   );
-  await catalog.tables.items.apply(id, itemChanges({ inserted: items }));
+  await catalog.tables.items.apply(id, itemChanges({ inserted }));
   await catalog.refresh();
+  return catalog;
+}
+
+Deno.test("a large view is made in slices, and is what it would be at once", async () => {
+  const catalog = await largeCatalog();
   let turns = 0;
   const pace = () => Promise.resolve(void turns++);
   const views = createViews({ catalog, pace, collided() {} });
@@ -179,6 +185,21 @@ Deno.test("a large view is made in slices, and is what it would be at once", asy
   assertEquals(views.ready(ALL), undefined);
   const texts = (view: View) => view.lists.tool.flat().map(shown);
   assertEquals(texts(views.of(ALL)!), texts(createView(EVERYTHING, catalog.upstreams())));
+});
+
+Deno.test("what changes while a large view is made is in it, whoever asks", async () => {
+  const catalog = await largeCatalog();
+  let turns = 0;
+  const title = () => views.of(ALL)!.find(ANONYMOUS, "tool", "a-t0")?.item.title;
+  const pace = async () => {
+    if (++turns !== 5) return;
+    await catalog.tables.items.update("i0", undefined, { title: "New" });
+    await catalog.refresh();
+    assertEquals(title(), "New");
+  };
+  const views = createViews({ catalog, pace, collided() {} });
+  await views.ready(ALL);
+  assertEquals([turns > 5, title()], [true, "New"]);
 });
 
 Deno.test("a small view is never waited for", async () => {
