@@ -106,22 +106,17 @@ export function createItemService(
 
   /** The name that discovery would give it today, unless it has it. */
   function defaultName({ item, server }: ShownItem): string {
-    const taken = namesOf(item.kind, item.id);
     return exposedName(
       server.slug,
       options.separator,
       item.upstreamName,
-      (name) => taken.has(name),
+      (name) => isTaken(item, name),
     );
   }
 
-  function namesOf(kind: ItemKind, but: string): ReadonlySet<string> {
-    return new Set(
-      catalog.upstreams().flatMap(({ items }) =>
-        items.filter((item) => item.kind === kind && item.id !== but).map((item) =>
-          item.exposedName
-        )
-      ),
+  function isTaken({ kind, id }: Item, name: string): boolean {
+    return catalog.upstreams().some(({ items }) =>
+      items.some((one) => one.exposedName === name && one.kind === kind && one.id !== id)
     );
   }
 
@@ -141,7 +136,7 @@ export function createItemService(
       const { name, audience, ...rest } = change;
       const isNamed = "name" in change;
       const wanted = name ?? (isNamed ? defaultName(shown) : shown.item.exposedName);
-      if (isNamed && namesOf(shown.item.kind, id).has(wanted)) throw nameTaken(wanted);
+      if (isNamed && isTaken(shown.item, wanted)) throw nameTaken(wanted);
       const revision = shown.item.revision;
       await tables.items.update(id, revision, {
         ...rest,

@@ -36,7 +36,7 @@ export function* urisOf(items: Iterable<Item>): Generator<void, ViewUris> {
   const losers = later.filter(({ upstreamId, upstreamName }) =>
     owners.get(upstreamName)!.upstreamId !== upstreamId
   );
-  return losers.length === 0 ? NO_ALIASES : aliased(owners, losers);
+  return losers.length === 0 ? NO_ALIASES : yield* aliased(owners, losers);
 }
 
 const STEP = 64;
@@ -51,15 +51,15 @@ const NO_ALIASES: ViewUris = {
  * @param owners by URI in the view, aliases too: nothing that was found later takes the name of either
  * @param losers those whose URI is another's
  */
-function aliased(owners: Map<string, Item>, losers: Item[]): ViewUris {
+function* aliased(owners: Map<string, Item>, losers: Item[]): Generator<void, ViewUris> {
   const aliases = new Map<string, Map<string, string>>();
   const templates = new Map<string, AliasTemplate[]>();
   losers.sort((a, b) => isBefore(a, b) ? -1 : 1);
   for (const [place, item] of losers.entries()) {
+    if (place % STEP === 0) yield;
     const { upstreamId, upstreamName } = item;
     const known = aliases.get(upstreamId) ?? new Map<string, string>();
-    if (known.has(upstreamName)) continue;
-    const alias = freeAlias(owners, item);
+    const alias = known.get(upstreamName) ?? freeAlias(owners, item);
     const displaced = owners.get(alias);
     owners.set(alias, item);
     aliases.set(upstreamId, known.set(upstreamName, alias));
@@ -70,7 +70,7 @@ function aliased(owners: Map<string, Item>, losers: Item[]): ViewUris {
       templates.set(upstreamId, some);
     }
     // It was found later, so its turn is still to come.
-    if (displaced !== undefined && displaced.upstreamId !== upstreamId) {
+    if (displaced !== undefined && !isOneOwner(displaced, item)) {
       const next = losers.findIndex((one, i) => i > place && isBefore(displaced, one));
       losers.splice(next < 0 ? losers.length : next, 0, displaced);
     }
@@ -95,12 +95,16 @@ function freeAlias(owners: ReadonlyMap<string, Item>, item: Item): string {
   const isFree = (alias: string) => {
     const owner = owners.get(alias);
     if (owner === undefined) return true;
-    const isOwn = owner.upstreamId === item.upstreamId && owner.upstreamName === item.upstreamName;
-    return isOwn || (owner.upstreamName === alias && isBefore(item, owner));
+    return isOneOwner(owner, item) || (owner.upstreamName === alias && isBefore(item, owner));
   };
   let alias = item.exposedName;
   for (let n = 2; !isFree(alias); n++) alias = `${item.exposedName}-${n}`;
   return alias;
+}
+
+/** A resource and a template of one server may be written alike. */
+function isOneOwner(a: Item, b: Item): boolean {
+  return a.upstreamId === b.upstreamId && a.upstreamName === b.upstreamName;
 }
 
 function isBefore(a: Item, b: Item): boolean {

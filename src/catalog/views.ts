@@ -100,7 +100,9 @@ export function createViews({ catalog, pace, collided }: ViewsDeps): Views {
       const wanted = missing(key);
       if (wanted === undefined) return;
       const { rule, shelves } = wanted;
-      keep(key, wanted, await paced(viewSteps(rule, shelves, views.get(key)?.view), pace));
+      const view = await paced(viewSteps(rule, shelves, views.get(key)?.view), pace);
+      // Somebody who could not wait was faster, and has what is there now.
+      if (!fresh.has(key)) keep(key, wanted, view);
     }
   }
 

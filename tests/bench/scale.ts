@@ -31,6 +31,8 @@ const LISTENERS = 8;
 const LISTED_PAGES = 3;
 const SETTLE_MS = 1_000;
 const QUIET_MS = 2_000;
+/** Garbage of the start is collected when a process has been idle for a while. */
+const IDLE_MS = 40_000;
 const READ_MS_MAX = 60_000;
 
 export interface ScalePause {
@@ -64,8 +66,7 @@ export async function measureScale(
     LOG_LEVEL: "warning",
   };
   const empty = await startGateway(processes, {}, `${scratchDir}/scale-empty`, env);
-  await sleep(QUIET_MS);
-  const emptyBytes = processRssBytes(empty.pid);
+  const emptyBytes = await restingBytes(empty);
   await empty.stop();
   const dataDir = `${scratchDir}/scale`;
   await Deno.mkdir(`${dataDir}/data`, { recursive: true });
@@ -73,14 +74,18 @@ export async function measureScale(
   const listener = await startGateway(processes, {}, dataDir, env);
   try {
     await allRead(listener, access.token);
-    await sleep(QUIET_MS);
-    const heldBytes = processRssBytes(listener.pid);
+    const heldBytes = await restingBytes(listener);
     const pauses = await pausesOf(listener, access, stub.port);
-    return { emptyBytes, heldBytes, listedBytes: processRssBytes(listener.pid), pauses };
+    return { emptyBytes, heldBytes, listedBytes: await restingBytes(listener), pauses };
   } finally {
     listener.check();
     await listener.stop();
   }
+}
+
+async function restingBytes({ pid }: Listener): Promise<number> {
+  await sleep(IDLE_MS);
+  return processRssBytes(pid);
 }
 
 /** Every server has been read once after the start. */
