@@ -10,7 +10,7 @@ import type { GatewayIssuer, GatewayKeys } from "../auth/issuers.ts";
 import { fetchKeys, type KeyFetchDeps } from "../auth/key_fetch.ts";
 import { createKeySet } from "../auth/key_set.ts";
 import { createTokenCache } from "../auth/token_cache.ts";
-import { createTrustedProxies } from "../auth/trusted_proxy.ts";
+import { createProxyProof, createTrustedProxies } from "../auth/trusted_proxy.ts";
 import type { Config } from "../config/load.ts";
 import { VERSION } from "../domain/version.ts";
 import { createHttpClient } from "../platform/http1/client.ts";
@@ -26,7 +26,11 @@ export function createAuthSide(
   const http = createHttpClient(clock);
   const proxies = createTrustedProxies(config.trustedProxies);
   const proxyUser = config.trustProxyAuth
-    ? { name: config.proxyUserHeader.toLowerCase(), isTrusted: proxies.isTrusted }
+    ? {
+      name: config.proxyUserHeader.toLowerCase(),
+      secretName: config.proxySecretHeader.toLowerCase(),
+      isTrusted: proxies.isTrusted,
+    }
     : undefined;
   const verifyToken = createVerifyToken({
     clock,
@@ -39,6 +43,7 @@ export function createAuthSide(
       findApiToken,
       cache: createTokenCache(clock),
       proxies,
+      isProven: createProxyProof(config.proxySecret),
       failures: createFailedAttempts(clock),
     }, {
       requireAuth: config.requireAuth,

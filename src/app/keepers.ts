@@ -27,10 +27,15 @@ export function keepers(config: Config, { clock, encryptionSecret }: Platform) {
     sessionStreamsMax: LIMITS.streamsPerSession,
   };
   const isFile = config.eventStore === "sqlite" && !isInMemory;
+  const storeBox = createSecretBox(encryptionSecret, "stored events");
   const { directory, store } = readable(path, () => ({
     directory: createLocalDirectory(db, { clock }, { idleMs: config.sessionIdleMs }),
     store: isFile
-      ? createSqliteStore(db, { ...bounds, totalBytesMax: LIMITS.eventBytesOnDisk }, { clock })
+      ? createSqliteStore(
+        db,
+        { ...bounds, totalBytesMax: LIMITS.eventBytesOnDisk },
+        { clock, box: storeBox },
+      )
       : createMemoryStore({ ...bounds, totalBytesMax: LIMITS.eventBytesInMemory }, { clock }),
   }));
   return {

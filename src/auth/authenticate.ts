@@ -5,7 +5,7 @@
  * (`MCP_REQUIRE_AUTH=false`) and proxies serve only callers that present none.
  *
  * @module
- * @see security.md, AUTHN-02, AUTHN-12 to AUTHN-14, PROXY-02, PROXY-03
+ * @see security.md, AUTHN-02, AUTHN-12 to AUTHN-14, PROXY-02, PROXY-03, PROXY-06
  */
 import { type Credential, NO_CREDENTIAL } from "../domain/credential.ts";
 import { GatewayError } from "../domain/errors.ts";
@@ -25,6 +25,8 @@ export interface AuthRequest {
   readonly authorization: string | undefined;
   /** Of the header that trusted proxies name the user in. */
   readonly proxyUser: string | undefined;
+  /** Of the header in which they prove to be one. */
+  readonly proxySecret: string | undefined;
   readonly forwardedFor: string | undefined;
   /** IP address at the other end of the connection. */
   readonly peer: string;
@@ -43,6 +45,8 @@ export interface AuthenticateDeps {
   readonly findApiToken: FindApiToken;
   readonly cache: TokenCache;
   readonly proxies: TrustedProxies;
+  /** Whether a proxy has the secret that is asked of it, if any. */
+  readonly isProven: (proxySecret: string | undefined) => boolean;
   readonly failures: FailedAttempts;
 }
 
@@ -92,7 +96,7 @@ export function createAuthenticate(
   deps: AuthenticateDeps,
   options: AuthenticateOptions,
 ): Authenticate {
-  const { proxies, cache } = deps;
+  const { proxies, isProven, cache } = deps;
   const proxyCredential = createProxyCredentials();
   const decide = (bearer: boolean, proxyUser: boolean) =>
     outcomeOf({ bearer, proxyUser, ...options });
@@ -104,6 +108,7 @@ export function createAuthenticate(
     // From anybody else the header is as good as absent.
     const isNamed = options.trustProxy && proxyUser !== undefined &&
       proxies.isTrusted(request.peer);
+    if (isNamed && !isProven(request.proxySecret)) throw invalidToken("Not the proxy's secret");
     const proxied = isNamed ? proxyCredential(proxyUser) : undefined;
     const outcome = authorization !== undefined ? withBearer : isNamed ? withProxy : withNothing;
     switch (outcome) {

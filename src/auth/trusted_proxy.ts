@@ -3,11 +3,13 @@
  * caller really is.
  *
  * Only the address at the other end of the connection decides whether a header counts; addresses
- * are compared as numbers, so that a spelling makes no difference.
+ * are compared as numbers, so that a spelling makes no difference. Who is listed may have to prove
+ * itself with a secret besides.
  *
  * @module
- * @see security.md, PROXY-01 to PROXY-05
+ * @see security.md, PROXY-01 to PROXY-06
  */
+import { createHash, timingSafeEqual } from "node:crypto";
 import { type Credential, NO_CREDENTIAL } from "../domain/credential.ts";
 import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -44,6 +46,19 @@ export function createTrustedProxies(blocks: readonly Block[]): TrustedProxies {
       return source;
     },
   };
+}
+
+/**
+ * Whether the header's value, as it arrived, is the proxy's secret. Without a secret everything is;
+ * it takes the same time whatever is wrong.
+ */
+export function createProxyProof(
+  secret: string | undefined,
+): (given: string | undefined) => boolean {
+  if (secret === undefined) return () => true;
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  const expected = digest(secret);
+  return (given) => timingSafeEqual(digest(given ?? ""), expected);
 }
 
 /** Printable ASCII but for what parts names: bytes beyond it are read in more than one way. */

@@ -40,7 +40,7 @@ function report(config: Config): readonly string[] {
     `Signing key    ${signingKey(config)}`,
     ...config.oidcIssuers.map((one) => `Issuer         ${one.issuer}  ${factsOf(one)}`),
     ...config.trustProxyAuth
-      ? [`Proxy user     ${config.proxyUserHeader}${onlyProxy(config)}`]
+      ? [`Proxy user     ${config.proxyUserHeader}${withSecret(config)}${onlyProxy(config)}`]
       : [],
     `Upstreams      ${upstreams.length}`,
     ...upstreams.map((server) => `  ${server.slug}  ${visibilityOf(server)}  ${placeOf(server)}`),
@@ -65,6 +65,10 @@ function factsOf({ jwksUri, emailClaim, teamsClaim }: OidcIssuer): string {
   const keys = jwksUri === undefined ? "keys discovered" : "keys from jwksUri";
   const teams = teamsClaim === undefined ? "teams stored" : `teams from ${teamsClaim}`;
   return `${keys}, subject from ${emailClaim ?? "sub"}, ${teams}`;
+}
+
+function withSecret({ proxySecret, proxySecretHeader }: Config): string {
+  return proxySecret === undefined ? "" : `, proven in ${proxySecretHeader}`;
 }
 
 function onlyProxy({ clientAuth }: Config): string {

@@ -14,6 +14,7 @@ import {
   duration,
   entry,
   headerName,
+  headerSecret,
   host,
   integer,
   list,
@@ -235,6 +236,18 @@ export const ENTRIES = {
     parse: list(block),
     default: "",
     help: "Addresses and blocks of reverse proxies, for their user header and X-Forwarded-For.",
+  }),
+  proxySecret: optionalEntry({
+    env: "PROXY_SECRET",
+    parse: headerSecret,
+    help: "What a trusted proxy proves itself with besides its address, in PROXY_SECRET_HEADER.",
+    isSecret: true,
+  }),
+  proxySecretHeader: entry({
+    env: "PROXY_SECRET_HEADER",
+    parse: headerName,
+    default: "X-Proxy-Secret",
+    help: "Header with PROXY_SECRET; never handed on to a server.",
   }),
   encryptionSecret: optionalEntry({
     env: "AUTH_ENCRYPTION_SECRET",

@@ -189,3 +189,9 @@ export function secret(value: string): string {
   }
   return value;
 }
+
+/** A secret that can stand in a header as it is. */
+export function headerSecret(value: string): string {
+  if (/^[!-~]*$/.test(value)) return secret(value);
+  throw new Error("must be printable ASCII without spaces");
+}

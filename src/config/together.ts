@@ -46,7 +46,7 @@ function proxyProblems(
   settings: Partial<Settings>,
   problems: readonly string[],
 ): readonly string[] {
-  const { trustProxyAuth, trustedProxies, clientAuth } = settings;
+  const { trustProxyAuth, trustedProxies, clientAuth, proxySecret } = settings;
   const found: string[] = [];
   if (trustProxyAuth && trustedProxies?.length === 0) {
     found.push("TRUSTED_PROXIES must be set when TRUST_PROXY_AUTH is true");
@@ -54,6 +54,13 @@ function proxyProblems(
   const isWrong = isTold(problems, "trustProxyAuth");
   if (clientAuth === false && !trustProxyAuth && !isWrong) {
     found.push("TRUST_PROXY_AUTH must be true when MCP_CLIENT_AUTH_ENABLED is false");
+  }
+  if (proxySecret !== undefined && !trustProxyAuth && !isWrong) {
+    found.push("TRUST_PROXY_AUTH must be true when PROXY_SECRET is set");
+  }
+  const { proxyUserHeader: user, proxySecretHeader: proof } = settings;
+  if (user !== undefined && user.toLowerCase() === proof?.toLowerCase()) {
+    found.push("PROXY_SECRET_HEADER must be another header than PROXY_USER_HEADER");
   }
   return found;
 }

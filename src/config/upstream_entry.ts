@@ -44,7 +44,10 @@ const upstreamEntry = z.looseObject({
 
 type UpstreamEntry = z.infer<typeof upstreamEntry>;
 
-type HttpPart = Pick<HttpUpstream, "transport" | "url" | "headers" | "auth" | "passthroughHeaders">;
+type HttpPart = Pick<
+  HttpUpstream,
+  "transport" | "url" | "shownUrl" | "headers" | "auth" | "passthroughHeaders"
+>;
 type StdioPart = Pick<
   StdioUpstream,
   "transport" | "command" | "args" | "env" | "cwd" | "passthroughHeaders"
@@ -115,6 +118,8 @@ function readHttp(reading: EntryReading, entry: UpstreamEntry): HttpPart {
   return {
     transport: transport ?? "http",
     url: readUrl(reading, entry.url ?? NO_URL),
+    // What a variable holds may be a secret.
+    ...entry.url?.includes("${") && { shownUrl: entry.url },
     headers,
     auth,
     passthroughHeaders: readPassthrough(reading, entry.passthroughHeaders ?? []),

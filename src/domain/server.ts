@@ -42,6 +42,8 @@ interface UpstreamBase extends Audience {
 export interface HttpUpstream extends UpstreamBase {
   readonly transport: "http" | "sse";
   readonly url: URL;
+  /** Instead of the URL, where it holds variables of the config file: these by their names. */
+  readonly shownUrl?: string;
   /** Fixed headers sent with every request, `${NAME}` already replaced. Values are secrets. */
   readonly headers: Readonly<Record<string, string>>;
   readonly auth: UpstreamAuth;

@@ -12,7 +12,7 @@ import { createFollowers } from "./followers.ts";
 import { firstSlice } from "./slice.ts";
 import { createForgetting, createHeldBytes, type Step, STREAM_BYTES } from "./sqlite_forget.ts";
 import { createTurns } from "./sqlite_turns.ts";
-import { createWindows, type Window, type Windows } from "./sqlite_windows.ts";
+import { createWindows, type EventBox, type Window, type Windows } from "./sqlite_windows.ts";
 import type {
   AppendOptions,
   EventStore,
@@ -60,11 +60,11 @@ const NO_OPTIONS: AppendOptions = {};
 export function createSqliteStore(
   db: Sqlite,
   options: EventStoreOptions,
-  { clock }: { readonly clock: Clock },
+  { clock, box }: { readonly clock: Clock; readonly box: EventBox },
 ): EventStore {
   const followers = createFollowers();
   const held = createHeldBytes(db);
-  const windows = createWindows(db, options, held.add);
+  const windows = createWindows(db, box, options, held.add);
   const forgetting = createForgetting(db, { windows, held, clock }, options);
   const addStream = db.prepare(`INSERT INTO streams
     (id, session, runner, note, is_ended, last_seq, at_ms) VALUES (?, ?, ?, ?, 0, 0, ?)

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { SecretBox } from "../platform/secret_box.ts";
 import type { Sqlite } from "../storage/sqlite.ts";
 import { createRowEncoder, cut, decodeRow } from "./event_rows.ts";
 import { at, lengthOf, newQueue, type Queue, takeOldest } from "./queue.ts";
@@ -67,9 +68,13 @@ export interface Windows {
 /** Bytes that a row takes beside its messages, roughly: for `totalBytesMax`. */
 export const ROW_BYTES = 64;
 
+/** What seals the messages in the file (0033). */
+export type EventBox = Pick<SecretBox, "seal" | "open">;
+
 /** @param held is told of bytes that come, and with a minus of those that go */
 export function createWindows(
   db: Sqlite,
+  box: EventBox,
   options: EventStoreOptions,
   held: (bytes: number) => void,
 ): Windows {
@@ -128,7 +133,7 @@ export function createWindows(
   }
 
   function writeRow(window: Window): void {
-    const { no, fresh, lastSeq, upstreamEventId = null } = window;
+    const { no, id, fresh, lastSeq, upstreamEventId = null } = window;
     const made = cut(fresh, options.eventsMax, options.bytesMax);
     const { bytes, hasResponse } = made;
     const firstSeq = lastSeq - fresh.length + 1 + made.first;
@@ -141,7 +146,7 @@ export function createWindows(
       hasResponse ? 1 : 0,
       window.atMs,
       upstreamEventId,
-      encode(fresh, made),
+      box.seal(encode(fresh, made), placeOf(id, firstSeq)),
     );
     window.fresh = [];
     held(bytes + ROW_BYTES);
@@ -172,7 +177,7 @@ export function createWindows(
     },
     save,
     keptAfter: (window, afterSeq) =>
-      keptIn(window, sql.rowsFrom.iterate(window.no, afterSeq + 1), afterSeq, options),
+      keptIn(box, window, sql.rowsFrom.iterate(window.no, afterSeq + 1), afterSeq, options),
     drop: (id) => void windows.delete(id),
     dropIdle() {
       for (const window of windows.values()) {
@@ -248,16 +253,16 @@ function admit(window: Window, row: Row, { eventsMax, bytesMax }: EventStoreOpti
 
 /** Rows before the first of the window are there for their responses only. */
 function* keptIn(
-  { rows, rowsBytes, lastSeq }: Window,
+  box: EventBox,
+  { id, rows, rowsBytes, lastSeq }: Window,
   found: Iterable<Record<string, unknown>>,
   afterSeq: number,
   { eventsMax, bytesMax }: EventStoreOptions,
 ): Generator<StreamEvent> {
   const edgeSeq = at(rows, 0)?.firstSeq ?? Infinity;
-  for (const row of found) {
-    const firstSeq = Number(row.first_seq);
+  for (const { firstSeq, messages } of opened(box, id, found)) {
     let surplusBytes = firstSeq === edgeSeq ? rowsBytes - bytesMax : 0;
-    for (const { seq, isResponse, length, message } of decodeRow(bytesOf(row), firstSeq)) {
+    for (const { seq, isResponse, length, message } of decodeRow(messages, firstSeq)) {
       const isWithin = firstSeq >= edgeSeq && surplusBytes <= 0 && seq > lastSeq - eventsMax;
       surplusBytes -= length;
       if (message === undefined || seq <= afterSeq) continue;
@@ -266,8 +271,26 @@ function* keptIn(
   }
 }
 
-function bytesOf(row: Record<string, unknown>): Uint8Array {
-  return row.messages as Uint8Array;
+interface OpenRow {
+  readonly firstSeq: number;
+  readonly messages: Uint8Array;
+}
+
+/** What was not sealed here, for this place, is left out: that shows as a hole. */
+function* opened(
+  box: EventBox,
+  id: StreamId,
+  rows: Iterable<Record<string, unknown>>,
+): Generator<OpenRow> {
+  for (const row of rows) {
+    const firstSeq = Number(row.first_seq);
+    const messages = box.open(row.messages as Uint8Array, placeOf(id, firstSeq));
+    if (messages !== undefined) yield { firstSeq, messages };
+  }
+}
+
+function placeOf(id: StreamId, firstSeq: number): string {
+  return `${id} ${firstSeq}`;
 }
 
 function textOf(value: unknown): string | undefined {

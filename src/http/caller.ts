@@ -2,7 +2,7 @@
  * What a request says about its caller, and what the connection says.
  *
  * @module
- * @see security.md, PROXY-01 to PROXY-03
+ * @see security.md, PROXY-01 to PROXY-03, PROXY-06
  */
 import type { Context } from "hono";
 import type { AuthRequest } from "../auth/authenticate.ts";
@@ -20,6 +20,8 @@ export interface ServeInfo {
 export interface ProxyUserHeader {
   /** Lower-case. */
   readonly name: string;
+  /** Of the header with the proxy's secret; lower-case. */
+  readonly secretName: string;
   /** @param peer IP address at the other end of the connection */
   readonly isTrusted: (peer: string) => boolean;
 }
@@ -51,6 +53,11 @@ export class Caller implements AuthRequest {
     return proxyUser && this.#head.headers.get(proxyUser.name);
   }
 
+  get proxySecret() {
+    const { proxyUser } = this.#deps;
+    return proxyUser && this.#head.headers.get(proxyUser.secretName);
+  }
+
   get forwardedFor() {
     return this.#head.headers.get("x-forwarded-for");
   }
@@ -68,16 +75,22 @@ export function peerOf(c: Context): string {
   return (c.env as ServeInfo).peer;
 }
 
-/** What only a proxy may say is not there when somebody else says it; nobody hands it on. */
-export function withoutForgery(
+/**
+ * What may be handed on: not what only a proxy may say when somebody else says it, and never what
+ * proves that it is one.
+ */
+export function withoutProxyWords(
   { proxyUser }: CallerDeps,
   c: Context,
   head: RequestHead,
 ): RequestHead {
-  if (proxyUser === undefined || !head.headers.has(proxyUser.name)) return head;
-  if (proxyUser.isTrusted(peerOf(c))) return head;
+  if (proxyUser === undefined) return head;
+  const { name, secretName, isTrusted } = proxyUser;
+  const isForged = head.headers.has(name) && !isTrusted(peerOf(c));
+  if (!isForged && !head.headers.has(secretName)) return head;
   const headers = new Map(head.headers);
-  headers.delete(proxyUser.name);
+  headers.delete(secretName);
+  if (isForged) headers.delete(name);
   return { ...head, headers };
 }
 

@@ -23,7 +23,7 @@ import {
   type ProxyUserHeader,
   resourcePath,
   type ServeInfo,
-  withoutForgery,
+  withoutProxyWords,
 } from "./caller.ts";
 import { addCorsHeaders, API_CORS, type CorsRules, optionsReply } from "./cors.ts";
 import type { Health } from "./health.ts";
@@ -51,7 +51,7 @@ export interface EdgeDeps {
   readonly health: Health;
   readonly streamable: Streamable;
   readonly legacySse: Pick<LegacySse, "open" | "post">;
-  readonly endpoints: Pick<Endpoints, "all" | "find">;
+  readonly endpoints: Pick<Endpoints, "all" | "find" | "ready" | "watch">;
   /** The management API: `/api` and all below. */
   readonly admin: Api;
   readonly newCorrelationId: () => string;
@@ -72,6 +72,8 @@ export interface Api {
 interface Visit {
   readonly c: Context;
   readonly head: RequestHead;
+  /** As it was received: only for who is calling. */
+  readonly received: RequestHead;
   readonly correlationId: string;
 }
 
@@ -159,7 +161,8 @@ async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Prom
   let response: Response;
   let mayRead = false;
   try {
-    head = withoutForgery(deps, c, readHead(c.req.raw));
+    const received = readHead(c.req.raw);
+    head = withoutProxyWords(deps, c, received);
     deps.guard.checkHost(head);
     if (!route?.isOpenToAllOrigins) {
       deps.guard.checkOrigin(head);
@@ -170,7 +173,7 @@ async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Prom
       if (refusal !== undefined) throw refusal;
     }
     if (!route) throw new GatewayError("not_found", "There is nothing here");
-    response = await serve(deps, { c, head, correlationId }, route);
+    response = await serve(deps, { c, head, received, correlationId }, route);
   } catch (error) {
     response = failed(deps, head, correlationId, error);
   }
@@ -214,7 +217,7 @@ async function refuseVerb(
 function identify(deps: EdgeDeps, visit: Visit): Principal | Promise<Principal> {
   // RFC 6750, section 2.3, is not served: addresses end up in logs. One that is tried is no absence.
   if (visit.head.query.includes("access_token=")) throw invalidToken("A token in the query");
-  const credential = deps.authenticate(new Caller(deps, visit.c, visit.head));
+  const credential = deps.authenticate(new Caller(deps, visit.c, visit.received));
   return credential instanceof Promise
     ? credential.then(deps.principalOf)
     : deps.principalOf(credential);
@@ -235,7 +238,11 @@ function serveMcpAs(
   principal: Principal,
   handler: McpHandler,
 ): Promise<Response> {
-  const serve = () => serveEndpoint(deps, visit, principal, handler);
+  const serve = () => {
+    const ready = deps.endpoints.ready(visit.c.req.param("server"));
+    const now = () => serveEndpoint(deps, visit, principal, handler);
+    return ready === undefined ? now() : ready.then(now);
+  };
   const verdict = deps.rates.principal?.(principal);
   return verdict === undefined ? serve() : unlessRefused(deps, visit, verdict, serve);
 }
@@ -265,7 +272,10 @@ function serveEndpoint(
   // One answer for "absent" and "not yours".
   if (!endpoint) throw new GatewayError("not_found", "There is no MCP server at this URL");
   const { completed: delivered } = c.env as ServeInfo;
-  const watch = (changed: () => void) => deps.watch(principal, changed);
+  const watch = (changed: () => void) => {
+    const stops = [deps.watch(principal, changed), deps.endpoints.watch(endpoint, changed)];
+    return () => stops.forEach((stop) => stop());
+  };
   return handler({
     request: c.req.raw,
     head,

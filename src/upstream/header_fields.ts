@@ -84,4 +84,4 @@ const NEVER_PASSED: ReadonlySet<string> = new Set([
 
 /** Credentials by any name, whatever proxies and this gateway say among themselves. */
 const NEVER_PASSED_LIKE =
-  /authorization|^(?:proxy|content|accept|sec|x-forwarded|x-original|x-mcp|x-sallyport|x-authenticated|x-auth-request|x-envoy|cf)-|^(?:x-forwarded|x-authenticated)$/;
+  /authorization|^(?:proxy|content|accept|sec|x-forwarded|x-original|x-mcp|x-proxy|x-sallyport|x-authenticated|x-auth-request|x-envoy|cf)-|^(?:x-forwarded|x-authenticated)$/;

@@ -5,6 +5,8 @@
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
 import type { SessionInfo } from "../../src/admin/api/sessions.ts";
+import type { Principal } from "../../src/domain/principal.ts";
+import type { InsufficientScope } from "../../src/mcp/dispatch.ts";
 import { ADMIN, adminWorld, anUpstream, type Json } from "../support/admin_world.ts";
 
 const KEY = "RpWcOj3yZ0Zb6n4eQmC2kA7u1dV9xT5sF8hLwG-Ky_E";
@@ -67,12 +69,37 @@ Deno.test("sessions come page by page, the oldest first", async () => {
   assertEquals(subjects, [["1", "2", "3"], ["4", "5"]]);
 });
 
-Deno.test("an administrator of one team sees its own sessions only", async () => {
+const USER: Principal = { ...ADMIN, isAdmin: false, teams: [], subject: "bob@example.com" };
+
+for (
+  const [who, principal] of [
+    ["an administrator of one team", { ...ADMIN, teams: ["red"] }],
+    ["a user", USER],
+    ["a user whose token names no teams", { ...USER, teams: undefined }],
+    ["a user of a team", { ...USER, teams: ["red"], ownedTeams: ["red"] }],
+    ["a user who may do everything that users may", { ...USER, permissions: ["*"] }],
+    ["a user who may read sessions", { ...USER, permissions: ["sessions.read"] }],
+  ] satisfies [string, Principal][]
+) {
+  Deno.test(`${who} sees its own sessions only`, async () => {
+    const { call, sessions } = await adminWorld();
+    const { subject } = principal;
+    sessions.push(
+      aSession(),
+      aSession({ key: "own", subject }),
+      aSession({ key: "of another kind", subject, kind: "oidc_jwt https://issuer.example" }),
+    );
+    const { json } = await call("GET", "/api/sessions", { principal });
+    assertEquals(json.items.map((one: Json) => one.principal), [{ kind: ADMIN.kind, subject }]);
+  });
+}
+
+Deno.test("sessions are for those who may read them, own ones too", async () => {
   const { call, sessions } = await adminWorld();
-  sessions.push(aSession(), aSession({ key: "own", subject: ADMIN.subject }));
-  const principal = { ...ADMIN, teams: ["red"] };
-  const { json } = await call("GET", "/api/sessions", { principal });
-  assertEquals(json.items.map((one: Json) => one.principal.subject), [ADMIN.subject]);
+  sessions.push(aSession({ subject: USER.subject }));
+  const principal = { ...USER, permissions: ["tools.read"] };
+  const { status, thrown } = await call("GET", "/api/sessions", { principal });
+  assertEquals([status, (thrown as InsufficientScope).scope], [403, "sessions.read"]);
 });
 
 Deno.test("a session cannot be asked for by itself", async () => {

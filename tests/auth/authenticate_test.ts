@@ -273,6 +273,7 @@ function world(options: Partial<AuthenticateOptions> = {}, given: Given = {}) {
     },
     cache: createTokenCache(clock),
     proxies: createTrustedProxies([parseBlock(`${PROXY}/32`)!]),
+    isProven: () => true,
     failures: createFailedAttempts(clock),
   }, { requireAuth: true, clientAuth: true, trustProxy: true, ...options });
   return { ask, verified: () => verified, looked: () => looked };
@@ -284,6 +285,7 @@ function request(more: Partial<AuthRequest>): AuthRequest {
   return {
     authorization: undefined,
     proxyUser: undefined,
+    proxySecret: undefined,
     forwardedFor: undefined,
     peer: STRANGER,
     resource: RESOURCE,

@@ -71,6 +71,7 @@ export const HOLDING_NAMES = [
   "mcp-faulty-20",
   "mcp-discovery-5000",
   "fair-10-times",
+  "scale-50000",
   "bridge-side-by-side",
   "callers-side-by-side",
 ] as const;

@@ -31,6 +31,7 @@ import { type Options, parseOptions } from "./options.ts";
 import { createProcesses, type Processes } from "./processes.ts";
 import { reportOf, writeReport } from "./report.ts";
 import { growthSection } from "./report_held.ts";
+import { measureScale } from "./scale.ts";
 import { measureSides, sidesOf } from "./side.ts";
 import { soak, soakReport } from "./soak.ts";
 import { measureStarts } from "./start_time.ts";
@@ -134,10 +135,14 @@ async function measureHeld(
   const fairness = has("fair-10-times") && hasGateway
     ? await measureFairness(processes, bench, scratchDir, plan)
     : [];
+  const scale = has("scale-50000") && hasGateway
+    ? await measureScale(processes, bench, scratchDir)
+    : undefined;
   const sides = await measureSides(processes, bench, plan, sidesOf(holdings));
   return {
     held: {
       sides,
+      scale,
       idle: idleOf(idle),
       growth,
       faulty: faultyOf(faulty),

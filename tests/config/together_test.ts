@@ -2,7 +2,7 @@
  * Settings that ask for each other.
  *
  * @module
- * @see contract.md, section 8, "Start"; security.md, PROXY-01
+ * @see contract.md, section 8, "Start"; security.md, PROXY-01, PROXY-06
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { ConfigError, loadConfig } from "../../src/config/load.ts";
@@ -13,6 +13,8 @@ const SECRETS = {
   JWT_SECRET_KEY: "0123456789-0123456789-0123456789-abc",
   AUTH_ENCRYPTION_SECRET: "abcdefghij-abcdefghij-abcdefghij-xyz",
 };
+const PROXY = { TRUST_PROXY_AUTH: "true", TRUSTED_PROXIES: "10.0.0.0/8" };
+const PROXY_SECRET = "ABCDEFGHIJ-ABCDEFGHIJ-ABCDEFGHIJ-123";
 const POSTGRES = { DATABASE_URL: "postgres://a:b@c.example/d" };
 const ISSUER = '[{"issuer":"https://a.example","audience":"b"}]';
 
@@ -34,6 +36,27 @@ for (
       "no bearers and a wrong word for the proxy",
       { MCP_CLIENT_AUTH_ENABLED: "false", TRUST_PROXY_AUTH: "perhaps" },
       ["TRUST_PROXY_AUTH"],
+    ],
+    ["PROXY-06: a secret without trust", { PROXY_SECRET }, ["TRUST_PROXY_AUTH"]],
+    [
+      "PROXY-06: a short secret",
+      { ...PROXY, PROXY_SECRET: PROXY_SECRET.slice(1, 32) },
+      ["PROXY_SECRET"],
+    ],
+    [
+      "PROXY-06: a secret that cannot stand in a header",
+      { ...PROXY, PROXY_SECRET: `${PROXY_SECRET} ` },
+      ["PROXY_SECRET"],
+    ],
+    [
+      "PROXY-06: a sample for a secret",
+      { ...PROXY, PROXY_SECRET: `change-me-${PROXY_SECRET}` },
+      ["PROXY_SECRET"],
+    ],
+    [
+      "PROXY-06: the secret in the header of the user",
+      { PROXY_SECRET_HEADER: "x-authenticated-USER" },
+      ["PROXY_SECRET_HEADER"],
     ],
     ["a pair of keys without a file", { JWT_ALGORITHM: "RS256" }, ["JWT_PUBLIC_KEY_PATH"]],
     [
@@ -63,6 +86,7 @@ for (
   const [what, env] of [
     ["PROXY-01: nothing of proxies", {}],
     ["PROXY-01: trust and proxies", { TRUST_PROXY_AUTH: "true", TRUSTED_PROXIES: "10.0.0.0/8" }],
+    ["PROXY-06: a proxy with a secret", { ...PROXY, PROXY_SECRET }],
     ["PROXY-01: proxies without trust", { TRUSTED_PROXIES: "10.0.0.1, fd00::/8" }],
     ["a pair of keys", { JWT_ALGORITHM: "ES256", JWT_PUBLIC_KEY_PATH: "a.pem" }],
     ["PostgreSQL with keys", { ...POSTGRES, ...SECRETS }],

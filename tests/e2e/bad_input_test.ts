@@ -270,7 +270,7 @@ for (
 const MODERN = "MCP-Protocol-Version: 2026-07-28";
 
 for (const verb of ["GET", "DELETE"]) {
-  Deno.test(`${verb} with the modern version header is 405 and names POST in Allow`, async () => {
+  Deno.test(`SESS-15: ${verb} with the modern version header is 405 and names POST in Allow`, async () => {
     const reply = await raw(`${verb} ${PATH} HTTP/1.1`, [MODERN, "Accept: text/event-stream"]);
     assertEquals(reply.status, 405);
     assert.match(headerOf(reply, "allow") ?? "", /\bPOST\b/);
@@ -419,11 +419,11 @@ Deno.test("a preflight from an Origin that is not listed gets no CORS header", a
 
 // ── What belongs to the session era ─────────────────────────────────────────────────────────────
 
-Deno.test("a session header is ignored on a modern request", async () => {
+Deno.test("SESS-15: a session header is ignored on a modern request", async () => {
   assertEquals((await ok({ headers: { "Mcp-Session-Id": "no-such-session" } })).status, 200);
 });
 
-Deno.test("no session header is ever answered to a modern request", async () => {
+Deno.test("SESS-15: no session header is ever answered to a modern request", async () => {
   const reply = await ok({ headers: { "Mcp-Session-Id": "no-such-session" } });
   assertEquals(headerOf(reply, "mcp-session-id"), undefined);
 });

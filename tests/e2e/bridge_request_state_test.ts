@@ -64,22 +64,30 @@ const refusals: Record<string, (call: Call, first: Message, slot: Slot) => Retur
 };
 
 for (const [what, retry] of Object.entries(refusals)) {
-  test(`a state ${what} is refused, and nobody is asked`, asking([[FORM]]), async (call, slot) => {
-    const first = await call();
-    const before = slot.requests.length;
-    const { status, response } = await retry(call, answersTo(first), slot);
-    const { code } = response.error as Message;
-    assertEquals([{ status, code }, slot.requests.length], [BAD_STATE, before]);
-  });
+  test(
+    `SESS-16: a state ${what} is refused, and nobody is asked`,
+    asking([[FORM]]),
+    async (call, slot) => {
+      const first = await call();
+      const before = slot.requests.length;
+      const { status, response } = await retry(call, answersTo(first), slot);
+      const { code } = response.error as Message;
+      assertEquals([{ status, code }, slot.requests.length], [BAD_STATE, before]);
+    },
+  );
 
-  test(`a state ${what} does not spoil the right one`, asking([[FORM]]), async (call, slot) => {
-    const first = await call();
-    await retry(call, answersTo(first), slot);
-    assertEquals(resultOf(await call({ params: answersTo(first) })).resultType, "complete");
-  });
+  test(
+    `SESS-16: a state ${what} does not spoil the right one`,
+    asking([[FORM]]),
+    async (call, slot) => {
+      const first = await call();
+      await retry(call, answersTo(first), slot);
+      assertEquals(resultOf(await call({ params: answersTo(first) })).resultType, "complete");
+    },
+  );
 }
 
-test("a state is good once", asking([[FORM]]), async (call, slot) => {
+test("SESS-16: a state is good once", asking([[FORM]]), async (call, slot) => {
   const params = answersTo(await call());
   await call({ params });
   const before = slot.requests.length;
@@ -88,11 +96,15 @@ test("a state is good once", asking([[FORM]]), async (call, slot) => {
   assertEquals([{ status, code }, slot.requests.length], [BAD_STATE, before]);
 });
 
-test("of two who come at once with one state, one is served", asking([[FORM]]), async (call) => {
-  const params = answersTo(await call());
-  const both = await Promise.all([call({ params }), call({ params })]);
-  assertEquals(both.map(({ status }) => status).sort(), [200, 400]);
-});
+test(
+  "SESS-16: of two who come at once with one state, one is served",
+  asking([[FORM]]),
+  async (call) => {
+    const params = answersTo(await call());
+    const both = await Promise.all([call({ params }), call({ params })]);
+    assertEquals(both.map(({ status }) => status).sort(), [200, 400]);
+  },
+);
 
 test(
   "answers that are none are refused, and the state stays good",
@@ -104,7 +116,7 @@ test(
   },
 );
 
-test("a state does not show what is in it", asking([[FORM]]), async (call) => {
+test("SESS-16: a state does not show what is in it", asking([[FORM]]), async (call) => {
   const { requestState } = requiredIn(await call());
   assert(!/parked|slot|guest/.test(atob(requestState.replaceAll("-", "+").replaceAll("_", "/"))));
 });

@@ -70,14 +70,14 @@ Deno.test("every answer has the id that its client chose", () => {
   assertEquals(ids.filter((id) => id !== Number(ID)), []);
 });
 
-Deno.test("no client gets the answer of another one", () => {
+Deno.test("SESS-03: no client gets the answer of another one", () => {
   const wrong = staying().filter(({ kind, index, reply }) =>
     kind !== "listen" && textIn(responseIn(reply)) !== expectedText(kind, index)
   );
   assertEquals(wrong.map(({ index, reply }) => [index, reply.text().slice(0, 200)]), []);
 });
 
-Deno.test("no client gets the progress of another one", () => {
+Deno.test("SESS-03, SESS-14: no client gets the progress of another one", () => {
   const wrong = staying().filter(({ kind, index, reply }) => {
     const steps = paramsOf(reply, "notifications/progress");
     const total = kind === "progress" ? stepsOf(index) : 0;
@@ -122,7 +122,7 @@ Deno.test({
   },
 });
 
-Deno.test("a principal cannot cancel the call of another one by guessing its id", async () => {
+Deno.test("SESS-14: a principal cannot cancel the call of another one by guessing its id", async () => {
   using call = await openModern(world.gateway.origin, {
     path: "/servers/scripted/mcp",
     token: tokens[0]!,

@@ -2,19 +2,22 @@
  * Identity from a reverse proxy, at a started gateway whose peer is the proxy, or is not.
  *
  * @module
- * @see security.md, PROXY-02 to PROXY-05, PROXY-07, PROXY-08
+ * @see security.md, PROXY-02 to PROXY-07, PROXY-08
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { type Hostile, startHostile } from "../support/hostile.ts";
 import { callModern, type ModernReply } from "../support/modern.ts";
 import { type Gateway, startGateway } from "../support/processes.ts";
 import { headerOf, type HeaderValues, requestTo, sendRaw } from "../support/raw_http.ts";
+import { visibleIn } from "../support/session_client.ts";
 import { mintToken, TEST_JWT_SECRET } from "../support/tokens.ts";
 
 const PATH = "/servers/open/mcp";
 const HEADER = "X-Authenticated-User";
 /** Of a name that servers may be handed. */
 const OWN_HEADER = "X-Portal-Person";
+const SECRET_HEADER = "X-Proxy-Secret";
+const SECRET = "only-for-tests-0123456789-abcdefghij-PXY";
 const ALICE = "alice@example.com";
 
 /** Gateways that believe this machine, that believe another one, and that take no bearers. */
@@ -31,6 +34,19 @@ const SETTINGS = {
     TRUST_PROXY_AUTH: "true",
     TRUSTED_PROXIES: "10.0.0.1",
     PROXY_USER_HEADER: OWN_HEADER,
+  },
+  proven: {
+    TRUST_PROXY_AUTH: "true",
+    TRUSTED_PROXIES: "127.0.0.1",
+    PROXY_SECRET: SECRET,
+    MCP_REQUIRE_AUTH: "false",
+    LOG_LEVEL: "debug",
+  },
+  provenElsewhere: {
+    TRUST_PROXY_AUTH: "true",
+    TRUSTED_PROXIES: "127.0.0.1",
+    PROXY_SECRET: SECRET,
+    PROXY_SECRET_HEADER: OWN_HEADER,
   },
   without: { TRUSTED_PROXIES: "127.0.0.1" },
 } as const;
@@ -107,6 +123,74 @@ for (
     assertEquals((await call(name, headers, token)).status, status);
   });
 }
+
+const PROVEN = { [HEADER]: ALICE, [SECRET_HEADER]: SECRET };
+
+for (
+  const [promise, name, headers, bearer, status] of [
+    ["the secret lets the proxy's user in", "proven", PROVEN, undefined, 200],
+    [
+      "no secret is 401, also where nobody is needed",
+      "proven",
+      { [HEADER]: ALICE },
+      undefined,
+      401,
+    ],
+    ["another one is 401", "proven", { ...PROVEN, [SECRET_HEADER]: `${SECRET}x` }, undefined, 401],
+    [
+      "its beginning is 401",
+      "proven",
+      {
+        ...PROVEN,
+        [SECRET_HEADER]: SECRET.slice(0, -1),
+      },
+      undefined,
+      401,
+    ],
+    ["an empty one is 401", "proven", { ...PROVEN, [SECRET_HEADER]: "" }, undefined, 401],
+    ["two are 401", "proven", { ...PROVEN, [SECRET_HEADER]: [SECRET, SECRET] }, undefined, 401],
+    ["none is 401 beside a good bearer", "proven", { [HEADER]: ALICE }, "good", 401],
+    ["none is asked of who names no user", "proven", {}, "good", 200],
+    ["a bad user is 401 without it", "proven", { [HEADER]: "a,b" }, undefined, 401],
+    ["a bad user is 400 with it", "proven", { ...PROVEN, [HEADER]: "a,b" }, undefined, 400],
+    [
+      "the header may have another name",
+      "provenElsewhere",
+      {
+        [HEADER]: ALICE,
+        [OWN_HEADER]: SECRET,
+      },
+      undefined,
+      200,
+    ],
+    ["the usual name is none then", "provenElsewhere", PROVEN, undefined, 401],
+    ["it makes no proxy of a stranger", "doubting", PROVEN, undefined, 401],
+  ] satisfies [string, Name, HeaderValues, "good" | undefined, number][]
+) {
+  Deno.test(`PROXY-06: the proxy's secret: ${promise}`, async () => {
+    const token = bearer && await mintToken();
+    assertEquals((await call(name, headers, token)).status, status);
+  });
+}
+
+Deno.test("PROXY-06: a proxy without its secret is told what everybody is who is unknown", async () => {
+  const seen = async (headers: HeaderValues, token?: string) =>
+    visibleIn(await call("proven", headers, token));
+  assertEquals(await seen({ [HEADER]: ALICE }), await seen({}, "bad"));
+});
+
+Deno.test("PROXY-06: the secret is not handed on, nor written down", async () => {
+  const token = await mintToken();
+  await call("provenElsewhere", { [HEADER]: ALICE, [OWN_HEADER]: SECRET });
+  await call("provenElsewhere", { [OWN_HEADER]: SECRET }, token);
+  await call("proven", PROVEN);
+  await call("proven", { ...PROVEN, [SECRET_HEADER]: `${SECRET}x` });
+  const said = [gateways.proven.stderr(), gateways.provenElsewhere.stderr()].join();
+  assertEquals([JSON.stringify(await upstream.stats()), said].map((one) => one.includes(SECRET)), [
+    false,
+    false,
+  ]);
+});
 
 Deno.test("PROXY-02: a stranger's user is not handed on", async () => {
   const token = await mintToken();

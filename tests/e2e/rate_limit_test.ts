@@ -180,6 +180,21 @@ for (const verb of ["GET", "DELETE"]) {
   });
 }
 
+Deno.test("EVT-10: coming back to a stream counts, and over the limit is 429", async () => {
+  const token = await someone();
+  const session = await openSession(byPrincipal.origin, { path: EVERYTHING_PATH, token });
+  // A call that speaks before it answers: its reply is a stream.
+  const { events } = await session.send(toolCall("test_logging_tool"));
+  await spend(byPrincipal, token, 2 + 3);
+  const resume = () =>
+    session.send({
+      verb: "GET",
+      headers: { "Accept": "text/event-stream", "Last-Event-ID": events[0]!.id },
+    });
+  assertEquals([(await resume()).status, (await resume()).status], [200, 200]);
+  checkRefused(await resume(), null);
+});
+
 Deno.test("the members of a batch count one by one, and those over the limit are refused", async () => {
   const token = await someone();
   const options = { path: ALL_PATH, token, revision: "2025-03-26" };

@@ -101,7 +101,7 @@ const CHANGES: Readonly<
 
 for (const [what, hold] of Object.entries(HOLDING)) {
   for (const [change, { take, give, is }] of Object.entries(CHANGES)) {
-    Deno.test(`${what} ends with ${change}, and is refused from then on`, async () => {
+    Deno.test(`SESS-10: ${what} ends with ${change}, and is refused from then on`, async () => {
       const jti = crypto.randomUUID();
       const token = await mintToken({ sub: ALICE, jti, teams: ["red"] });
       await using held = await hold(token);

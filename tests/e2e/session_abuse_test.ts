@@ -55,7 +55,7 @@ Deno.test.afterAll(async () => {
 // ── Too many ────────────────────────────────────────────────────────────────────────────────────
 
 for (const who of ["a subject", "nobody"] as const) {
-  Deno.test(`of ${FLOOD} sessions that ${who} asks for at once ${SESSIONS_MAX} are opened`, async () => {
+  Deno.test(`SESS-08: of ${FLOOD} sessions that ${who} asks for at once ${SESSIONS_MAX} are opened`, async () => {
     const slot = world.play();
     await using crowd = await flood(slot, who);
     const refused = crowd.replies.filter(({ status }) => status === 429);
@@ -120,7 +120,7 @@ async function flood(slot: Slot, who: "a subject" | "nobody") {
   return { replies, ids, [Symbol.asyncDispose]: async () => void await Promise.all(ids.map(end)) };
 }
 
-Deno.test(`of ${FLOOD} streams that a session asks for at once one is opened`, async () => {
+Deno.test(`SESS-09: of ${FLOOD} streams that a session asks for at once one is opened`, async () => {
   const slot = world.play(listenable);
   await using session = await world.open(slot);
   const streams = await Promise.all(Array.from({ length: FLOOD }, () => session.listen()));

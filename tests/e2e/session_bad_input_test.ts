@@ -238,12 +238,12 @@ for (const revision of ["1999-01-01", "2099-01-01", "latest", "2026-07-28"]) {
   }, { revision });
 }
 
-test("initialize inside a session is 400 with -32600", async (session) => {
+test("SESS-18: initialize inside a session is 400 with -32600", async (session) => {
   const reply = await again({ "Mcp-Session-Id": session.id });
   assertEquals([reply.status, codeOf(reply)], [400, REQUEST]);
 });
 
-test("initialize inside a session does not harm it", async (session) => {
+test("SESS-18: initialize inside a session does not harm it", async (session) => {
   await again({ "Mcp-Session-Id": session.id });
   assertEquals((await session.send(CALL)).status, 200);
 });
@@ -259,7 +259,7 @@ for (
     },
   })
 ) {
-  test(`initialize with the session id of ${whose} opens a new session`, async (session) => {
+  test(`SESS-04: initialize with the session id of ${whose} opens a new session`, async (session) => {
     const id = await idOf(session);
     const reply = await again({ "Mcp-Session-Id": id });
     const made = headerOf(reply, "mcp-session-id");
@@ -268,14 +268,14 @@ for (
   });
 }
 
-test("requests before notifications/initialized are answered", async () => {
+test("SESS-18: requests before notifications/initialized are answered", async () => {
   const id = headerOf(await initialize(gateway.origin, { path: PATH, token }), "mcp-session-id")!;
   const reply = await send({ method: "ping", headers: { "Mcp-Session-Id": id } });
   await send({ verb: "DELETE", headers: { "Mcp-Session-Id": id } });
   assertEquals(reply.status, 200);
 });
 
-test("a session of that era does not hinder requests of 2026-07-28", async (session) => {
+test("SESS-15: a session of that era does not hinder requests of 2026-07-28", async (session) => {
   const reply = await callModern(gateway.origin, {
     path: PATH,
     token,
@@ -313,20 +313,20 @@ for (const verb of ["GET", "DELETE"]) {
     assertEquals((await session.send({ verb, headers })).status, 403);
   });
 
-  test(`${verb} with the version 1999-01-01 is 400`, async (session) => {
+  test(`SESS-18: ${verb} with the version 1999-01-01 is 400`, async (session) => {
     const headers = { Accept: "text/event-stream", "MCP-Protocol-Version": "1999-01-01" };
     assertEquals((await session.send({ verb, headers })).status, 400);
   });
 }
 
-test("a second GET is 409", async (session) => {
+test("SESS-09: a second GET is 409", async (session) => {
   using first = await session.listen();
   await statusOf(first);
   using second = await session.listen();
   assertEquals(await statusOf(second), 409);
 });
 
-test("a second GET does not disturb the first", async (session) => {
+test("SESS-09: a second GET does not disturb the first", async (session) => {
   using first = await session.listen();
   await statusOf(first);
   using second = await session.listen();

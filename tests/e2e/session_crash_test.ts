@@ -89,32 +89,32 @@ Deno.test(`over ${ROUNDS} kills a call that nobody can resume ends with its resu
   assertEquals(odd, []);
 });
 
-Deno.test(`over ${ROUNDS} kills no message comes twice, and none out of order`, async () => {
+Deno.test(`EVT-04: over ${ROUNDS} kills no message comes twice, and none out of order`, async () => {
   const odd = (await killed()).courses.filter(({ numbers }) =>
     numbers.some((number, at) => at > 0 && number <= numbers[at - 1]!)
   );
   assertEquals(odd, []);
 });
 
-Deno.test(`over ${ROUNDS} kills no message is lost of a call that its server can resume`, async () => {
+Deno.test(`EVT-04: over ${ROUNDS} kills no message is lost of a call that its server can resume`, async () => {
   const odd = (await killed()).courses.filter(({ isResumable, numbers }) =>
     isResumable && numbers.length < STEPS
   );
   assertEquals(odd, []);
 });
 
-Deno.test(`over ${ROUNDS} kills the session's own stream brings every message once, in order`, async () => {
+Deno.test(`EVT-04: over ${ROUNDS} kills the session's own stream brings every message once, in order`, async () => {
   const { own } = await killed();
   assertEquals(own, own.map((_, at) => at + 1));
   assert(own.length > ROUNDS, `${own.length} messages`);
 });
 
-Deno.test(`over ${ROUNDS} kills every event has an id of its own`, async () => {
+Deno.test(`EVT-01: over ${ROUNDS} kills every event has an id of its own`, async () => {
   const ids = (await killed()).courses.flatMap(({ ids }) => ids);
   assertEquals(new Set(ids).size, ids.length);
 });
 
-Deno.test(`over ${ROUNDS} kills the server runs every call once, in one session`, async () => {
+Deno.test(`EVT-11: over ${ROUNDS} kills the server runs every call once, in one session`, async () => {
   const { courses, slot } = await killed();
   const calls = slot.requestsOf("tools/call").length;
   assertEquals([calls, slot.requestsOf("initialize").length], [courses.length, 1]);

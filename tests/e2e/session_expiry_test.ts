@@ -72,12 +72,12 @@ function test(
 // ── Sessions ────────────────────────────────────────────────────────────────────────────────────
 
 for (const [what, setting] of [["idles", "idle"], ["is too old", "max"]] as const) {
-  test(`a session that ${what} ends at the server`, setting, async (slot) => {
+  test(`SESS-07: a session that ${what} ends at the server`, setting, async (slot) => {
     await until("DELETE", () => slot.requestsOf("DELETE")[0], END_MS_MAX);
     assertEquals(slot.sessions.size, 0);
   });
 
-  test(`a session that ${what} is 404 to its client`, setting, async (slot, session) => {
+  test(`SESS-07: a session that ${what} is 404 to its client`, setting, async (slot, session) => {
     await until("DELETE", () => slot.requestsOf("DELETE")[0], END_MS_MAX);
     const statuses = [
       (await session.send({ method: "ping" })).status,
@@ -87,16 +87,21 @@ for (const [what, setting] of [["idles", "idle"], ["is too old", "max"]] as cons
     assertEquals([statuses, slot.methods().slice(-1)], [[404, 404, 404], ["DELETE"]]);
   });
 
-  test(`a session that ${what} ends where the server has none`, setting, async (_slot, session) => {
-    const isOver = async () => (await session.listen().then(statusAndClose)) === 404;
-    // Asking keeps an idle session alive: it is left alone before.
-    if (setting === "idle") await pause(4 * SECOND_MS);
-    await until("404", isOver, END_MS_MAX);
-  }, (slot) => ({
-    initialize: (request, reply) =>
-      slot.usual(request, { ...reply, json: (body) => reply.json(body) }),
-    "notifications/initialized": (_request, reply) => reply.empty(202),
-  }));
+  test(
+    `SESS-07: a session that ${what} ends where the server has none`,
+    setting,
+    async (_slot, session) => {
+      const isOver = async () => (await session.listen().then(statusAndClose)) === 404;
+      // Asking keeps an idle session alive: it is left alone before.
+      if (setting === "idle") await pause(4 * SECOND_MS);
+      await until("404", isOver, END_MS_MAX);
+    },
+    (slot) => ({
+      initialize: (request, reply) =>
+        slot.usual(request, { ...reply, json: (body) => reply.json(body) }),
+      "notifications/initialized": (_request, reply) => reply.empty(202),
+    }),
+  );
 }
 
 for (
@@ -131,13 +136,18 @@ test(
   },
 );
 
-test("a session that is too old ends with its streams and calls", "max", async (slot, session) => {
-  using own = await session.listen();
-  using call = await session.open(toolCall("any"));
-  await until("the end of both", () => own.ended() && call.ended(), END_MS_MAX);
-  await until("DELETE", () => slot.requestsOf("DELETE")[0], END_MS_MAX);
-  await until("the end of the server's", () => STREAMS.get(slot.number)!.hasLeft(), END_MS_MAX);
-}, listenable);
+test(
+  "SESS-07: a session that is too old ends with its streams and calls",
+  "max",
+  async (slot, session) => {
+    using own = await session.listen();
+    using call = await session.open(toolCall("any"));
+    await until("the end of both", () => own.ended() && call.ended(), END_MS_MAX);
+    await until("DELETE", () => slot.requestsOf("DELETE")[0], END_MS_MAX);
+    await until("the end of the server's", () => STREAMS.get(slot.number)!.hasLeft(), END_MS_MAX);
+  },
+  listenable,
+);
 
 test("the server hears the end of a session that idles once, with its id", "idle", async (slot) => {
   await until("DELETE", () => slot.requestsOf("DELETE")[0], END_MS_MAX);
@@ -156,7 +166,7 @@ async function outlived(slot: Slot): Promise<void> {
 // ── Events ──────────────────────────────────────────────────────────────────────────────────────
 
 test(
-  "after its time an event of a call that has ended is 404",
+  "EVT-07: after its time an event of a call that has ended is 404",
   "events",
   async (_slot, session) => {
     const { events } = await session.send(toolCall("any"));
@@ -181,7 +191,7 @@ test("a quiet call outlives the time of its events", "events", async (_slot, ses
 }));
 
 test(
-  "of the session's own stream it is told what was lost with the time",
+  "EVT-04, EVT-07: of the session's own stream it is told what was lost with the time",
   "events",
   async (slot, session) => {
     const first = await session.listen();
@@ -239,11 +249,15 @@ test(
   listenable,
 );
 
-test("events in memory: after DELETE an event id is 404", "memory", async (_slot, session) => {
-  const { events } = await session.send(toolCall("any"));
-  await session.end();
-  assertEquals(await session.listen(events[0]!.id).then(statusAndClose), 404);
-});
+test(
+  "SESS-06, EVT-07: events in memory: after DELETE an event id is 404",
+  "memory",
+  async (_slot, session) => {
+    const { events } = await session.send(toolCall("any"));
+    await session.end();
+    assertEquals(await session.listen(events[0]!.id).then(statusAndClose), 404);
+  },
+);
 
 // ── The gateway's own end ───────────────────────────────────────────────────────────────────────
 

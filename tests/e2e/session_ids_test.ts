@@ -78,20 +78,20 @@ const STRANGERS: Readonly<Record<string, (token: string) => Promise<string>>> = 
 
 for (const [verb, call] of Object.entries(VERBS)) {
   for (const [whose, idOf] of Object.entries(STRANGERS)) {
-    Deno.test(`${verb} with the session id of ${whose} is 404`, async () => {
+    Deno.test(`SESS-02: ${verb} with the session id of ${whose} is 404`, async () => {
       const token = await tokenOf();
       assertEquals((await withSession(token, await idOf(token), call)).status, 404);
     });
   }
 
-  Deno.test(`${verb}: all sessions that are not found are not found alike`, async () => {
+  Deno.test(`SESS-02: ${verb}: all sessions that are not found are not found alike`, async () => {
     const token = await tokenOf();
     const ids = await Promise.all(Object.values(STRANGERS).map((idOf) => idOf(token)));
     const replies = await Promise.all(ids.map((id) => withSession(token, id, call)));
     assertEquals(new Set(replies.map((reply) => visibleIn(reply))).size, 1);
   });
 
-  Deno.test(`${verb} with a session id but no credential is 401`, async () => {
+  Deno.test(`SESS-05: ${verb} with a session id but no credential is 401`, async () => {
     await using session = await open();
     assertEquals((await withSession(undefined, session.id, call)).status, 401);
   });
@@ -141,7 +141,7 @@ for (const [verb, call] of Object.entries(VERBS)) {
       assertEquals((await send({ ...call, token: await tokenOf(), headers })).status, 404);
     });
 
-    Deno.test(`${verb}: the header ${what} does not stand in for a credential`, async () => {
+    Deno.test(`SESS-05: ${verb}: the header ${what} does not stand in for a credential`, async () => {
       await using session = await open();
       const headers = { ...call.headers, ...headersOf(session.id), "Mcp-Session-Id": session.id };
       assertEquals((await send({ ...call, headers })).status, 401);
@@ -161,7 +161,7 @@ Deno.test("a session id in the query is no session id", async () => {
   assertEquals(reply.status, 400);
 });
 
-Deno.test("attempts with a session id leave the session as it was", async () => {
+Deno.test("SESS-02: attempts with a session id leave the session as it was", async () => {
   await using session = await open({ token: await tokenOf("victim") });
   const token = await tokenOf();
   for (const call of Object.values(VERBS)) await withSession(token, session.id, call);
@@ -170,21 +170,21 @@ Deno.test("attempts with a session id leave the session as it was", async () => 
 
 // ── The end ─────────────────────────────────────────────────────────────────────────────────────
 
-Deno.test("DELETE ends a session", async () => {
+Deno.test("SESS-06: DELETE ends a session", async () => {
   const session = await open();
   const { status } = await session.end();
   assert(status === 200 || status === 204, `status ${status}`);
 });
 
 for (const [verb, call] of Object.entries(VERBS)) {
-  Deno.test(`after DELETE the client's ${verb} is 404`, async () => {
+  Deno.test(`SESS-06: after DELETE the client's ${verb} is 404`, async () => {
     const session = await open();
     await session.end();
     assertEquals((await session.send(call)).status, 404);
   });
 }
 
-Deno.test("DELETE reaches the upstream server", async () => {
+Deno.test("SESS-06: DELETE reaches the upstream server", async () => {
   const session = await open();
   await session.send(toolCall("test_simple_text"));
   const before = await upstream.stats();
@@ -196,7 +196,7 @@ Deno.test("DELETE reaches the upstream server", async () => {
   assertEquals(after.methods.DELETE, (before.methods.DELETE ?? 0) + 1);
 });
 
-Deno.test("DELETE ends the session's own stream", async () => {
+Deno.test("SESS-06: DELETE ends the session's own stream", async () => {
   const session = await open();
   using stream = await session.listen();
   await statusOf(stream);
@@ -204,7 +204,7 @@ Deno.test("DELETE ends the session's own stream", async () => {
   await until("the end of the stream", () => stream.ended());
 });
 
-Deno.test("DELETE ends the stream of a call", async () => {
+Deno.test("SESS-06: DELETE ends the stream of a call", async () => {
   const session = await open();
   using call = await session.open(toolCall("test_steps", { count: 600, ms: 100 }, "mine"));
   await messageOf(call, "notifications/progress");
@@ -214,13 +214,13 @@ Deno.test("DELETE ends the stream of a call", async () => {
 
 // ── What ids look like ──────────────────────────────────────────────────────────────────────────
 
-Deno.test("session ids are visible ASCII, long enough, and never the same", async () => {
+Deno.test("SESS-01: session ids are visible ASCII, long enough, and never the same", async () => {
   const ids = await sampleIds();
   const odd = ids.filter((id) => !/^[\x21-\x7e]{22,128}$/.test(id));
   assertEquals([odd, new Set(ids).size], [[], SAMPLE]);
 });
 
-Deno.test(`session ids differ in at least ${ENTROPY_BITS_MIN} bits`, async () => {
+Deno.test(`SESS-01: session ids differ in at least ${ENTROPY_BITS_MIN} bits`, async () => {
   const ids = await sampleIds();
   const places = Array.from(
     { length: ids[0]!.length },
@@ -230,7 +230,7 @@ Deno.test(`session ids differ in at least ${ENTROPY_BITS_MIN} bits`, async () =>
   assert(bits >= ENTROPY_BITS_MIN, `${bits} bits`);
 });
 
-Deno.test("a session id tells neither its subject nor the upstream server's session", async () => {
+Deno.test("SESS-01: a session id tells neither its subject nor the upstream server's session", async () => {
   await using session = await open({ token: await tokenOf("victim") });
   await session.send(toolCall("test_simple_text"));
   const upstreamId = (await upstream.stats()).lastHeaders["mcp-session-id"]!;
@@ -271,26 +271,26 @@ for (
     "of 4 KiB": "a".repeat(4096),
   })
 ) {
-  Deno.test(`a Last-Event-ID ${what} is 400`, async () => {
+  Deno.test(`EVT-08: a Last-Event-ID ${what} is 400`, async () => {
     await using session = await open();
     assertEquals((await resume(session, value)).status, 400);
   });
 }
 
-Deno.test("two Last-Event-IDs are 400", async () => {
+Deno.test("EVT-08: two Last-Event-IDs are 400", async () => {
   await using session = await open();
   const id = await eventIdIn(session);
   assertEquals((await resume(session, [id, id])).status, 400);
 });
 
-Deno.test("a Last-Event-ID that was never given is 404", async () => {
+Deno.test("EVT-01: a Last-Event-ID that was never given is 404", async () => {
   await using session = await open();
   const id = await eventIdIn(session);
   const made = id.replace(/[a-z0-9]/gi, (char) => /\d/.test(char) ? "7" : "k");
   assertEquals((await resume(session, made)).status, 404);
 });
 
-Deno.test("a Last-Event-ID with one character changed is 404, whichever it is", async () => {
+Deno.test("EVT-01: a Last-Event-ID with one character changed is 404, whichever it is", async () => {
   await using session = await open();
   const id = await eventIdIn(session);
   const forged = [...id].flatMap((char, at) => {
@@ -306,7 +306,7 @@ Deno.test("a Last-Event-ID with one character changed is 404, whichever it is", 
   assertEquals(wrong, []);
 });
 
-Deno.test("an event id that is cut short is never accepted", async () => {
+Deno.test("EVT-01: an event id that is cut short is never accepted", async () => {
   await using session = await open();
   const id = await eventIdIn(session);
   for (const part of [id.slice(0, -1), id.slice(1), id.slice(0, id.length / 2)]) {
@@ -321,7 +321,7 @@ for (
     undefined,
   ]] as const
 ) {
-  Deno.test(`the event id of a session of ${whose} is 404 in another session`, async () => {
+  Deno.test(`EVT-02: the event id of a session of ${whose} is 404 in another session`, async () => {
     const token = await tokenOf();
     await using session = await open({ token });
     await using other = await open({ token: subject ? await tokenOf(subject) : token });
@@ -337,20 +337,20 @@ Deno.test("an event id that is good resumes its stream", async () => {
 
 // ── How many ────────────────────────────────────────────────────────────────────────────────────
 
-Deno.test("a session too many is 429 and says when to try again", async () => {
+Deno.test("SESS-08: a session too many is 429 and says when to try again", async () => {
   await using crowd = await openStrict(await tokenOf(), SESSIONS_MAX);
   const reply = await initialize(strict.origin, crowd.options);
   assertEquals(reply.status, 429);
   assert.match(headerOf(reply, "retry-after") ?? "", /^\d+$/);
 });
 
-Deno.test("a session too many opens none", async () => {
+Deno.test("SESS-08: a session too many opens none", async () => {
   await using crowd = await openStrict(await tokenOf(), SESSIONS_MAX);
   const reply = await initialize(strict.origin, crowd.options);
   assertEquals(headerOf(reply, "mcp-session-id"), undefined);
 });
 
-Deno.test("the sessions of a principal that has too many go on", async () => {
+Deno.test("SESS-08: the sessions of a principal that has too many go on", async () => {
   await using crowd = await openStrict(await tokenOf(), SESSIONS_MAX);
   await initialize(strict.origin, crowd.options);
   const replies = await Promise.all(crowd.sessions.map((one) => one.send({ method: "ping" })));
@@ -363,13 +363,13 @@ Deno.test("a session that ends makes room for another", async () => {
   await using _one = await openSession(strict.origin, crowd.options);
 });
 
-Deno.test("sessions are counted over all endpoints and tokens of a subject", async () => {
+Deno.test("SESS-08: sessions are counted over all endpoints and tokens of a subject", async () => {
   await using crowd = await openStrict(await tokenOf(), SESSIONS_MAX);
   const options = { path: OTHER_PATH, token: await mintToken({ sub: crowd.subject }) };
   assertEquals((await initialize(strict.origin, options)).status, 429);
 });
 
-Deno.test("sessions of one subject do not count for another", async () => {
+Deno.test("SESS-08: sessions of one subject do not count for another", async () => {
   await using _crowd = await openStrict(await tokenOf(), SESSIONS_MAX);
   await using _one = await openSession(strict.origin, { path: PATH, token: await tokenOf() });
 });

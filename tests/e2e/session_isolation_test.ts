@@ -70,14 +70,14 @@ Deno.test("every client has its answer, under the id that it chose", () => {
   assertEquals(wrong.map(({ index, call }) => [index, call.text().slice(0, 200)]), []);
 });
 
-Deno.test("no client gets the answer of another one", () => {
+Deno.test("SESS-03: no client gets the answer of another one", () => {
   const wrong = crowd.filter(({ kind, index, call }) =>
     textIn(responseIn(call)) !== expectedText(kind, index)
   );
   assertEquals(wrong.map(({ index, call }) => [index, call.text().slice(0, 200)]), []);
 });
 
-Deno.test("no client gets the progress of another one", () => {
+Deno.test("SESS-03: no client gets the progress of another one", () => {
   const wrong = crowd.filter(({ kind, index, call }) => {
     const steps = paramsOf(call, "notifications/progress");
     const total = kind === "steps" ? stepsOf(index) : 0;
@@ -88,7 +88,7 @@ Deno.test("no client gets the progress of another one", () => {
   assertEquals(wrong.map(({ index, call }) => [index, call.text().slice(0, 300)]), []);
 });
 
-Deno.test("no client gets a question of another one", () => {
+Deno.test("SESS-03: no client gets a question of another one", () => {
   const wrong = crowd.filter(({ kind, call, own }) =>
     paramsOf(call, "elicitation/create").length !== (kind === "ask" ? 1 : 0) ||
     paramsOf(own, "elicitation/create").length !== 0
@@ -96,7 +96,7 @@ Deno.test("no client gets a question of another one", () => {
   assertEquals(wrong.map(({ index }) => index), []);
 });
 
-Deno.test("no client hears what is said to another one", () => {
+Deno.test("SESS-03: no client hears what is said to another one", () => {
   const wrong = crowd.filter(({ kind, index, own }) => {
     const said = paramsOf(own, "notifications/message").map(({ data }) => data);
     return said.join() !== (kind === "aside" ? `to ${index}` : "");
@@ -112,7 +112,7 @@ Deno.test("no session id, and no event id, is given twice", () => {
   assertEquals(new Set(ids).size, ids.length);
 });
 
-Deno.test("every session is one of its own at the upstream server", async () => {
+Deno.test("SESS-17: every session is one of its own at the upstream server", async () => {
   const before = (await world.upstream.stats()).sessions;
   const [first, second] = crowd;
   await first!.session.end();
@@ -219,7 +219,7 @@ const ATTEMPTS: Readonly<Record<string, (victim: Victim) => SessionCall>> = {
 };
 
 for (const [what, callOf] of Object.entries(ATTEMPTS)) {
-  Deno.test(`${what} with the session id of somebody else is the 404 of an unknown one`, async () => {
+  Deno.test(`SESS-02, EVT-02: ${what} with the session id of somebody else is the 404 of an unknown one`, async () => {
     await using victim = await openVictim();
     const token = await tokenOf("mallory");
     const known = await attempt(token, victim.session.id, callOf(victim));
@@ -227,7 +227,7 @@ for (const [what, callOf] of Object.entries(ATTEMPTS)) {
     assertEquals([known.status, visibleIn(known)], [404, visibleIn(unknown)]);
   });
 
-  Deno.test(`${what} of somebody else leaves the session as it was`, async () => {
+  Deno.test(`SESS-02, SESS-06: ${what} of somebody else leaves the session as it was`, async () => {
     await using victim = await openVictim();
     await attempt(await tokenOf("mallory"), victim.session.id, callOf(victim));
     await assertUnharmed(victim);
@@ -238,14 +238,14 @@ for (const [what, callOf] of Object.entries(ATTEMPTS)) {
 const OWN_ATTEMPTS = ["an answer", "a cancellation"] as const;
 
 for (const what of OWN_ATTEMPTS) {
-  Deno.test(`${what} in another session of another principal does not reach it`, async () => {
+  Deno.test(`SESS-14: ${what} in another session of another principal does not reach it`, async () => {
     await using victim = await openVictim();
     await using own = await open(await tokenOf("mallory"));
     await own.send(ATTEMPTS[what]!(victim));
     await assertUnharmed(victim);
   });
 
-  Deno.test(`${what} in another session of the same principal does not reach it`, async () => {
+  Deno.test(`SESS-14: ${what} in another session of the same principal does not reach it`, async () => {
     await using victim = await openVictim();
     await using own = await open(victim.token);
     await own.send(ATTEMPTS[what]!(victim));
@@ -259,7 +259,7 @@ Deno.test("the end of one session leaves others of the same principal as they we
   await assertUnharmed(victim);
 });
 
-Deno.test("a renewed token of the same subject goes on with the session", async () => {
+Deno.test("SESS-11: a renewed token of the same subject goes on with the session", async () => {
   await using victim = await openVictim();
   const now = Math.floor(Date.now() / 1000);
   const renewed = await mintToken({ sub: victim.subject, iat: now - 5, exp: now + 7200 });
@@ -267,7 +267,7 @@ Deno.test("a renewed token of the same subject goes on with the session", async 
   assertEquals(reply.status, 200);
 });
 
-Deno.test("a renewed token of the same subject resumes its streams", async () => {
+Deno.test("SESS-11: a renewed token of the same subject resumes its streams", async () => {
   await using victim = await openVictim();
   const { session, own, ownEventId, subject } = victim;
   own.close();

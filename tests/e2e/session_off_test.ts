@@ -43,7 +43,7 @@ Deno.test("calls at once of one principal share one session", async () => {
   assertEquals([replies.map(textOf), slot.requestsOf("initialize").length], [usual(), 1]);
 });
 
-Deno.test("calls of two principals do not share a session", async () => {
+Deno.test("SESS-17: calls of two principals do not share a session", async () => {
   const slot = world.play();
   for (const sub of ["one@example.com", "two@example.com"]) {
     await send(slot, { token: await mintToken({ sub }) });
@@ -102,7 +102,7 @@ for (
 
 // ── Calls ───────────────────────────────────────────────────────────────────────────────────────
 
-Deno.test("calls with the same id and token get each its own progress and answer", async () => {
+Deno.test("SESS-03: calls with the same id and token get each its own progress and answer", async () => {
   const slot = world.play(() => ({
     async "tools/call"(request, reply) {
       const { name, _meta } = request.message.params as { name: string; _meta: Message };

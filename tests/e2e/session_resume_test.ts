@@ -95,12 +95,12 @@ const MOMENTS: Readonly<Record<string, (stream: SessionStream) => Promise<unknow
 };
 
 for (const [when, moment] of Object.entries(MOMENTS)) {
-  test(`a call lost ${when} brings each message once`, async (session) => {
+  test(`EVT-04: a call lost ${when} brings each message once`, async (session) => {
     const { messages } = await loseAndResume(session, moment);
     assertEquals(messages.map(summary), ["1 of 4", "2 of 4", "3 of 4", "4 of 4", "result"]);
   });
 
-  test(`a call lost ${when} is made once`, async (session) => {
+  test(`EVT-11: a call lost ${when} is made once`, async (session) => {
     const before = (await upstream.stats()).calls.test_steps ?? 0;
     await loseAndResume(session, moment);
     assertEquals((await upstream.stats()).calls.test_steps, before + 1);
@@ -117,7 +117,7 @@ test("a call that ended meanwhile brings the rest at once", async (session) => {
   assertEquals(messages.slice(-2).map(summary), ["3 of 3", "result"]);
 });
 
-test("the result can be fetched again after it was read", async (session) => {
+test("EVT-04: the result can be fetched again after it was read", async (session) => {
   using stream = await session.open(toolCall("test_steps", { count: 1, ms: 20 }, "mine"));
   const result = await responseOf(stream);
   using again = await session.listen(stream.events()[0]!.id);
@@ -152,7 +152,7 @@ test("a call can be lost after every message", async (session) => {
   assertEquals(messagesIn(events).map(summary), ["1 of 4", "2 of 4", "3 of 4", "4 of 4", "result"]);
 });
 
-test("of two calls that are lost each is resumed by its own event id", async (session) => {
+test("EVT-03: of two calls that are lost each is resumed by its own event id", async (session) => {
   const labels = ["one", "two"];
   const texts = await Promise.all(labels.map(async (label) => {
     const stream = await session.open(toolCall("test_steps", { count: 3, ms: 50, label }, label));
@@ -185,7 +185,7 @@ test("a question that was lost comes again and can be answered", async (session)
 
 // ── What is no longer kept ──────────────────────────────────────────────────────────────────────
 
-test("a stream that lost events says first how many, and goes on with the newest", async (session) => {
+test("EVT-04: a stream that lost events says first how many, and goes on with the newest", async (session) => {
   const { kept, lost } = await loseMany(session, 12);
   assertEquals(kept.map(summary), [
     ...Array.from({ length: 12 - lost }, (_, at) => `${at + 1 + lost} of 12`),
@@ -193,7 +193,7 @@ test("a stream that lost events says first how many, and goes on with the newest
   ]);
 });
 
-test("what a stream says of lost events is a warning with gap and number", async (session) => {
+test("EVT-04: what a stream says of lost events is a warning with gap and number", async (session) => {
   const { gap, lost } = await loseMany(session, 12);
   const { level, data } = gap.params as Message;
   assertEquals([gap.method, level, data], [
@@ -203,12 +203,12 @@ test("what a stream says of lost events is a warning with gap and number", async
   ]);
 });
 
-test(`of a stream with more than ${EVENTS_MAX} events the newest are kept`, async (session) => {
+test(`EVT-06: of a stream with more than ${EVENTS_MAX} events the newest are kept`, async (session) => {
   const { kept } = await loseMany(session, 12);
   assert(kept.length >= EVENTS_MAX && kept.length <= EVENTS_MAX + 1, `${kept.length} are kept`);
 });
 
-test("a stream that lost nothing says nothing of it", async (session) => {
+test("EVT-04: a stream that lost nothing says nothing of it", async (session) => {
   const { messages } = await loseAndResume(session, MOMENTS["before anything was said"]!);
   assertEquals(messages.filter(({ method }) => method === "notifications/message"), []);
 });
@@ -265,7 +265,7 @@ test(
 
 // ── The session's own stream ────────────────────────────────────────────────────────────────────
 
-test("what was said while the client was away comes when it is back, in order", async (session) => {
+test("EVT-04: what was said while the client was away comes when it is back, in order", async (session) => {
   const first = await session.listen();
   await statusOf(first);
   await session.send(toolCall("test_aside", { data: "before" }));

@@ -6,6 +6,7 @@
 import { deepStrictEqual as assertEquals, rejects as assertRejects } from "node:assert/strict";
 import { createSqliteStore, EVENT_SCHEMA } from "../../src/events/sqlite_store.ts";
 import type { EventStoreOptions, NewEvent } from "../../src/events/store.ts";
+import { createSecretBox } from "../../src/platform/secret_box.ts";
 import { openSqlite, type Sqlite } from "../../src/storage/sqlite.ts";
 import { eventStoreContract } from "../contract/event_store.ts";
 import { ROOMY, shortcuts } from "../contract/event_store/case.ts";
@@ -14,9 +15,11 @@ import { fakeClock } from "../support/fake_clock.ts";
 import { seeded } from "../support/seeded.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
+const box = createSecretBox("only-for-tests-0123456789-abcdefghij", "stored events");
+
 eventStoreContract("sqlite", (options, clock) => {
   const db = openSqlite(":memory:", EVENT_SCHEMA);
-  const store = createSqliteStore(db, options, { clock });
+  const store = createSqliteStore(db, options, { clock, box });
   return { ...store, [Symbol.dispose]: () => db.close() };
 });
 
@@ -209,6 +212,29 @@ Deno.test("sqlite: closing the file keeps what waits", async () => {
   assertEquals(await kept("s"), ["1 a"]);
 });
 
+Deno.test("EVT-09: sqlite: no message can be read in the file", async () => {
+  await using file = await fileStore();
+  const { open, append, kept } = file.reopen();
+  await open("s");
+  await append("s", ...Array.from({ length: 200 }, (_, i) => `a marked message ${i}`));
+  assertEquals((await kept("s"))?.length, 200);
+  assertEquals((await file.text()).includes("marked"), false);
+});
+
+Deno.test("EVT-09: sqlite: a row that is changed, or of another place, shows as a hole", async () => {
+  await using file = await fileStore();
+  const { open, append, kept } = file.reopen();
+  await open("s");
+  await open("other");
+  for (const id of ["s", "other"]) for (const text of ["a", "b", "c"]) await append(id, text);
+  await file.change(
+    "UPDATE events SET messages = (SELECT messages FROM events WHERE no = 1) " +
+      "WHERE no IN (2, 4)",
+  );
+  await file.change("UPDATE events SET messages = zeroblob(40) WHERE no = 6");
+  assertEquals([await kept("s"), await kept("other")], [["1 a", "3 c"], ["2 b"]]);
+});
+
 /** A file that can be opened again and again, with a store that sees what it is told to see. */
 async function fileStore(given: Partial<EventStoreOptions> = {}) {
   const dir = await tempDir();
@@ -235,9 +261,18 @@ async function fileStore(given: Partial<EventStoreOptions> = {}) {
       db?.close();
       db = openSqlite(`${dir.path}/events.db`, EVENT_SCHEMA);
       const options = { ...ROOMY, ...given, ...changed };
-      const store = createSqliteStore({ ...db, write }, options, { clock });
+      const store = createSqliteStore({ ...db, write }, options, { clock, box });
       return { store, ...shortcuts(store) };
     },
+    /** All that is on the disk. */
+    async text() {
+      let text = "";
+      for await (const { name } of Deno.readDir(dir.path)) {
+        text += new TextDecoder("latin1").decode(await Deno.readFile(`${dir.path}/${name}`));
+      }
+      return text;
+    },
+    change: (sql: string) => db!.write(() => db!.prepare(sql).run()),
     rows: (table: string) => Number(db!.prepare(`SELECT count(*) AS n FROM ${table}`).get()!.n),
     failNextWrite() {
       isFull = true;

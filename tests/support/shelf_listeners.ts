@@ -57,6 +57,13 @@ export function listenersOf() {
         }
       }
     },
+    sayIn(session: string | undefined, method: string, params: Message = {}): void {
+      for (const [listener, wanted] of open) {
+        if ("session" in wanted && wanted.session === session) {
+          listener.put(message(method, params));
+        }
+      }
+    },
     /** Only sessions can be asked. */
     ask(id: Json, method: string, params: Message = {}): void {
       for (const [listener, wanted] of open) {

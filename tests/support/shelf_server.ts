@@ -21,6 +21,8 @@ export interface Offer {
   capabilities?: Message;
   ttlMs?: number;
   cacheScope?: "public" | "private";
+  /** Both unless given; requests of the other one are 400. */
+  era?: "session" | "modern";
   /** All at once unless given. */
   pageSize?: number;
 }
@@ -75,6 +77,8 @@ export interface Stand {
   readonly reset: () => void;
   /** Tells all that listen for it. */
   readonly say: (method: string, params?: Message) => void;
+  /** Tells the stream of one session. */
+  readonly sayIn: (session: string | undefined, method: string, params?: Message) => void;
   /** The same as a question under this id; the answer is among the requests. */
   readonly ask: (id: Json, method: string, params?: Message) => void;
   /** The same to all that listen, whatever they want to hear. */
@@ -183,6 +187,7 @@ function createStand(name: string, url: string, some: Partial<Offer>) {
       opened = 0;
     },
     say: listeners.say,
+    sayIn: listeners.sayIn,
     ask: listeners.ask,
     sayAnyway: (method, params) => listeners.say(method, params, true),
     subscribed: () => listeners.subscribed(),
@@ -198,6 +203,8 @@ function createStand(name: string, url: string, some: Partial<Offer>) {
     const isOwn = OWN_ID.test(String(seen.message.id)) ||
       sessions.get(seen.session ?? "")?.isOwn === true;
     (isOwn ? own : requests).push(seen);
+    const isServed = offer.era === undefined || (offer.era === "modern") === seen.isModern;
+    if (!isServed) return new Response(null, { status: 400 });
     if (seen.method === "initialize") {
       // What a test has put there can only delay it.
       if (!isOwn) await handlers.get("initialize")?.(seen, NO_LINE);

@@ -25,6 +25,11 @@ export async function readSources(): Promise<readonly SourceFile[]> {
   return await Promise.all(files);
 }
 
+/** The text of every file of `tests/`. */
+export async function readTests(): Promise<readonly string[]> {
+  return await Array.fromAsync(filesIn(new URL("tests/", ROOT)), (url) => Deno.readTextFile(url));
+}
+
 /** Whether the checkout holds this file. */
 export async function existsAtRoot(name: string): Promise<boolean> {
   for await (const entry of Deno.readDir(ROOT)) if (entry.name === name) return true;

@@ -5,6 +5,7 @@
  */
 import { createHmac } from "node:crypto";
 import { z } from "@hono/zod-openapi";
+import { isUnrestricted } from "../../domain/access.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { list } from "./answers.ts";
 import { pageOf } from "./cursor.ts";
@@ -47,7 +48,7 @@ export function createSessionOperations(deps: SessionOperationsDeps): readonly O
     operation({
       method: "GET",
       path: "/api/sessions",
-      summary: "Live sessions, the oldest first",
+      summary: "Live sessions, the oldest first: one's own, and to administrators all",
       query: z.strictObject(pageQuery),
       body: NO_BODY,
       status: 200,
@@ -62,9 +63,9 @@ export function createSessionOperations(deps: SessionOperationsDeps): readonly O
   ];
 }
 
-/** A team claim narrows an administrator to what is theirs: of sessions, to their own. */
-function isVisible({ teams, subject, kind }: Principal, session: SessionInfo): boolean {
-  return teams === undefined || (session.subject === subject && session.kind === kind);
+/** Everybody sees their own; the same name with another kind of credential is somebody else. */
+function isVisible(principal: Principal, { subject, kind }: SessionInfo): boolean {
+  return isUnrestricted(principal) || (subject === principal.subject && kind === principal.kind);
 }
 
 function recordOf(

@@ -64,7 +64,7 @@ function transportOf(server: UpstreamServer): Transport {
   if (server.transport !== "stdio") {
     return {
       type: server.transport,
-      url: server.url.href,
+      url: server.shownUrl ?? server.url.href,
       headers: { ...maskedHeaders(server.headers) },
       auth: maskedAuth(server.auth),
     };

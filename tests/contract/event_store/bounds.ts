@@ -10,7 +10,7 @@ import { seeded } from "../../support/seeded.ts";
 import type { Case } from "./case.ts";
 
 export function bounding(it: Case): void {
-  it("the newest events are kept", { eventsMax: 3 }, async ({ open, append, kept }) => {
+  it("EVT-06: the newest events are kept", { eventsMax: 3 }, async ({ open, append, kept }) => {
     await open("s");
     for (const text of ["a", "b", "c", "d", "e"]) await append("s", text);
     assertEquals(await kept("s"), ["3 c", "4 d", "5 e"]);
@@ -26,7 +26,7 @@ export function bounding(it: Case): void {
     assertEquals(await kept("s"), ["7 g", "8 h", "9 i"]);
   });
 
-  it("the newest bytes are kept", { bytesMax: 10 }, async ({ open, append, kept }) => {
+  it("EVT-06: the newest bytes are kept", { bytesMax: 10 }, async ({ open, append, kept }) => {
     await open("s");
     await append("s", "aaaa", "bb", "c");
     assertEquals(await kept("s"), ["1 aaaa", "2 bb", "3 c"]);

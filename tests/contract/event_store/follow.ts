@@ -75,7 +75,7 @@ export function following(it: Case): void {
     assertEquals(heard, [1, 2]);
   });
 
-  it("a replay and what follows it have no gap, no repetition and one order", {
+  it("EVT-05: a replay and what follows it have no gap, no repetition and one order", {
     eventsMax: 10_000,
   }, async ({ store, open }) => {
     await open("s");

@@ -9,19 +9,23 @@ import { fakeClock } from "../../support/fake_clock.ts";
 import { ALL_BYTES, type Case, type OpenStore, ROOMY, shortcuts } from "./case.ts";
 
 export function expiring(it: Case): void {
-  it("a stream is forgotten its time after the last event", { ttlMs: 1_000 }, async (fixture) => {
-    const { store, clock, open, append, end, kept } = fixture;
-    await open("s");
-    await append("s", "a");
-    clock.advance(900);
-    await end("s", "b");
-    clock.advance(999);
-    await store.sweep();
-    assertEquals(await kept("s"), ["1 a", "2 b"]);
-    clock.advance(1);
-    await store.sweep();
-    assertEquals(await store.find("s"), undefined);
-  });
+  it(
+    "EVT-07: a stream is forgotten its time after the last event",
+    { ttlMs: 1_000 },
+    async (fixture) => {
+      const { store, clock, open, append, end, kept } = fixture;
+      await open("s");
+      await append("s", "a");
+      clock.advance(900);
+      await end("s", "b");
+      clock.advance(999);
+      await store.sweep();
+      assertEquals(await kept("s"), ["1 a", "2 b"]);
+      clock.advance(1);
+      await store.sweep();
+      assertEquals(await store.find("s"), undefined);
+    },
+  );
 
   it("of a live stream the old events are forgotten, and no number is used again", {
     ttlMs: 1_000,
@@ -108,7 +112,7 @@ export function expiring(it: Case): void {
 }
 
 export function forgetting(it: Case, openStore: OpenStore): void {
-  it("erase() forgets all streams of a session and no other", {}, async (fixture) => {
+  it("EVT-07: erase() forgets all streams of a session and no other", {}, async (fixture) => {
     const { store, open, append, end } = fixture;
     await open("s");
     await open("t");
@@ -147,7 +151,7 @@ export function forgetting(it: Case, openStore: OpenStore): void {
     assertEquals(await f.kept("s"), []);
   });
 
-  it("a session with too many streams loses the oldest that has ended", {
+  it("EVT-06: a session with too many streams loses the oldest that has ended", {
     sessionStreamsMax: 2,
   }, async ({ store, open, end }) => {
     const present = async () => {
@@ -231,7 +235,7 @@ export function forgetting(it: Case, openStore: OpenStore): void {
   });
 
   it(
-    "the oldest ended streams go when all hold too much",
+    "EVT-06: the oldest ended streams go when all hold too much",
     { totalBytesMax: 100_000 },
     async (f) => {
       const text = "x".repeat(20_000);

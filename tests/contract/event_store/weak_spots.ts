@@ -76,7 +76,7 @@ export function weakSpots(it: Case): void {
     assertEquals(await kept("s"), numbers.map((seq) => `${seq} call ${seq}`));
   });
 
-  it("weak spot (g): what is lost shows as a hole", { eventsMax: 2 }, async (fixture) => {
+  it("EVT-04: weak spot (g): what is lost shows as a hole", { eventsMax: 2 }, async (fixture) => {
     const { store, open, append, kept } = fixture;
     await open("s");
     await append("s", "a", "b", "c", "d");

@@ -76,13 +76,13 @@ for (
     ["characters that are none of ours", { params: { requestState: "a+b/c=" } }, {}],
   ] as [string, ModernCall, CallChanges][]
 ) {
-  Deno.test(`a request with ${what} does not open the state`, () => {
+  Deno.test(`SESS-16: a request with ${what} does not open the state`, () => {
     const { states, retry } = open();
     assert.throws(() => states.open(retry(message, changes)), isRefusal);
   });
 }
 
-Deno.test("each character of a state counts", () => {
+Deno.test("SESS-16: each character of a state counts", () => {
   const { states, state, retry } = open();
   for (let i = 0; i < state.length; i++) {
     const requestState = `${state.slice(0, i)}${state[i] === "A" ? "B" : "A"}${state.slice(i + 1)}`;
@@ -90,13 +90,13 @@ Deno.test("each character of a state counts", () => {
   }
 });
 
-Deno.test("a state does not open when its time is over", () => {
+Deno.test("SESS-16: a state does not open when its time is over", () => {
   const { states, clock, retry } = open();
   clock.advance(LIFE_MS);
   assert.throws(() => states.open(retry()), isRefusal);
 });
 
-Deno.test("a state of another installation does not open", () => {
+Deno.test("SESS-16: a state of another installation does not open", () => {
   const { clock, retry } = open();
   const box = createSecretBox("another secret of over 32 characters", "request states");
   const states = createRequestStates({ box, now: clock.now });

@@ -74,7 +74,7 @@ Deno.test("an id is accepted as Last-Event-ID, and can stand in an event stream"
   assert.match(longest, /^[A-Za-z0-9._-]+$/);
 });
 
-Deno.test("an id says nothing about the stream and the session", () => {
+Deno.test("EVT-01: an id says nothing about the stream and the session", () => {
   const text = decoded(TOKEN);
   assert(!GOOD.includes(STREAM) && !GOOD.includes(SESSION));
   assert(!text.includes(decoded(STREAM)) && !text.includes(SESSION));
@@ -92,7 +92,7 @@ Deno.test("no two events have the same id, over streams and groups of numbers", 
 // ── What was not made here for this session ─────────────────────────────────────────────────────
 
 for (const session of ["another session", `${SESSION} `, SESSION.toUpperCase(), ""]) {
-  Deno.test(`an id of the session "${SESSION}" is none of "${session}"`, () => {
+  Deno.test(`EVT-01, EVT-02: an id of the session "${SESSION}" is none of "${session}"`, () => {
     assertEquals(ids.parse(session, GOOD), undefined);
   });
 }
@@ -108,7 +108,7 @@ for (
   });
 }
 
-Deno.test("with any character replaced by any other an id is refused", () => {
+Deno.test("EVT-01: with any character replaced by any other an id is refused", () => {
   const taken = [];
   for (let at = 0; at < GOOD.length; at++) {
     for (const character of [...ALPHABET, ".", "~", "=", "+", "/", " ", "\n", "\0", "é"]) {
@@ -119,7 +119,7 @@ Deno.test("with any character replaced by any other an id is refused", () => {
   assertEquals(taken, []);
 });
 
-Deno.test("with any character taken out or put in an id is refused", () => {
+Deno.test("EVT-01: with any character taken out or put in an id is refused", () => {
   const taken = [];
   for (let at = 0; at <= GOOD.length; at++) {
     for (const put of ["A", "0", "7", ".", "=", "\n"]) {
@@ -132,7 +132,7 @@ Deno.test("with any character taken out or put in an id is refused", () => {
   assertEquals(taken, []);
 });
 
-Deno.test("an id with another number is refused, whichever it is", () => {
+Deno.test("EVT-01: an id with another number is refused, whichever it is", () => {
   const others = [0, 1, 6, 8, 7 + GROUP, 70, 77, 2 ** 32 + 7, ...SEQS];
   const taken = others.filter((seq) => ids.parse(SESSION, `${TOKEN}.${seq}.${TAG}`) !== undefined);
   assertEquals(taken, []);
@@ -144,13 +144,13 @@ for (const seq of ["07", "+7", "-7", "7.0", "7e0", " 7", "7 ", "", "0x7", "７",
   });
 }
 
-Deno.test("parts of ids of two streams make no id", () => {
+Deno.test("EVT-01: parts of ids of two streams make no id", () => {
   const [otherToken, , otherTag] = ids.ofStream(SESSION, OTHER_STREAM)(7).split(".");
   assertEquals(ids.parse(SESSION, `${otherToken}.${SEQ}.${TAG}`), undefined);
   assertEquals(ids.parse(SESSION, `${TOKEN}.${SEQ}.${otherTag}`), undefined);
 });
 
-Deno.test("parts of ids of two sessions make no id for either", () => {
+Deno.test("EVT-01, EVT-02: parts of ids of two sessions make no id for either", () => {
   const [otherToken, , otherTag] = ids.ofStream("another session", STREAM)(8).split(".");
   for (const session of [SESSION, "another session"]) {
     assertEquals(ids.parse(session, `${otherToken}.7.${otherTag}`), undefined);

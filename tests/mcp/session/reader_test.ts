@@ -54,7 +54,7 @@ Deno.test("a reader that is up to date reads nothing back", async () => {
   assertEquals(replays(), before);
 });
 
-Deno.test("what is stored while the store is read comes once, behind what was read", async () => {
+Deno.test("EVT-05: what is stored while the store is read comes once, behind what was read", async () => {
   const { append, open, take, hold } = await openStream();
   await append("a");
   const { reader } = open();
@@ -90,7 +90,7 @@ Deno.test("no batch holds much more than may wait for a client", async () => {
   }
 });
 
-Deno.test("however storing and reading mix, every event comes once and in order", async () => {
+Deno.test("EVT-05: however storing and reading mix, every event comes once and in order", async () => {
   const random = seeded("reader: storing and reading");
   for (let round = 0; round < 100; round++) {
     const { append, end, open, hold } = await openStream();
@@ -196,7 +196,7 @@ Deno.test("who is up to date loses nothing, however little is kept", async () =>
   assertEquals(await take(reader), ["2 b", "3 c", "4 d"]);
 });
 
-Deno.test("however much is lost, what comes and what is told add up", async () => {
+Deno.test("EVT-04: however much is lost, what comes and what is told add up", async () => {
   const random = seeded("reader: losing");
   for (let round = 0; round < 200; round++) {
     const { append, open, takeAll } = await openStream({ eventsMax: 1 + random.below(5) });

@@ -84,7 +84,7 @@ for (
     ["set of capabilities", () => [A, SERVER, { ...aClient("x"), capabilities: { roots: {} } }]],
   ] as [string, () => Parameters<ReturnType<typeof open>["shared"]["of"]>][]
 ) {
-  Deno.test(`another ${what} has another session`, async () => {
+  Deno.test(`SESS-17: another ${what} has another session`, async () => {
     const { shared } = open();
     const first = await shared.of(A, SERVER, aClient("x", { "x-key": "1" }));
     assert.notEqual(await shared.of(...other()), first);
