@@ -91,7 +91,7 @@ export function createItemOperations(items: ItemService, noun: ItemNoun): readon
     operation({
       method: "PATCH",
       path: `${path}/{id}`,
-      summary: "Shows it differently, or not at all; null takes a change back",
+      summary: "Shows it differently, to others, or not at all; null takes a change back",
       query: NO_QUERY,
       body: noun.change,
       status: 200,
