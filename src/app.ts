@@ -21,6 +21,7 @@ import { randomText } from "./platform/random.ts";
 import { createPace } from "./platform/pace.ts";
 import { createTimers } from "./platform/timers.ts";
 import { createStats } from "./telemetry/stats.ts";
+import { auditHooks, openAudit } from "./app/audit_side.ts";
 import { openAccounts } from "./app/account_side.ts";
 import { type Base, box, type Platform } from "./app/base.ts";
 import { createApi } from "./app/api_side.ts";
@@ -68,6 +69,8 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const kept = await openCatalog(base);
   const accounts = await openAccounts(base, kept.database);
   const { catalog, views, tables } = kept;
+  const audit = config.audit ? openAudit(base) : undefined;
+  const hooks = auditHooks(base, audit?.trail, catalog);
   const endpoints = createEndpoints(catalog, views);
   const changes = createListChanges({ catalog, views, timers });
   const stats = createStats(clock.now(), STATS);
@@ -81,7 +84,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const sessions = openSessions(base, upstream, statelessServers, catalog, stats, {
     ...view,
     check,
-  });
+  }, hooks);
   const { stateless, streamable, legacySse, rates, bridge } = createMessageSide(base, {
     ...upstream,
     ...view,
@@ -90,6 +93,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     stats,
     check,
     sessions,
+    audit: hooks.calls,
     serverOf: (slug: string) => catalog.upstream(slug)?.server,
     isFinishing: () => isFinishing,
   });
@@ -108,7 +112,16 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       notReady: () => phase === "ready" ? [] : [phase],
     }),
     endpoints,
-    admin: createApi(base, { ...accounts, ...kept, ...upstream, discovery, stats, sessions }),
+    admin: createApi(base, {
+      ...accounts,
+      ...kept,
+      ...upstream,
+      discovery,
+      stats,
+      sessions,
+      audit: hooks.admin,
+    }),
+    audit: hooks.access,
     newCorrelationId: correlationIds(),
   });
 
@@ -144,6 +157,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       auth.close();
       await bridge.close();
       await upstream.close();
+      audit?.trail.close();
       await kept.database.close();
     },
   };

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { createAdmin } from "../admin/admin.ts";
+import { type AdminDeps, createAdmin } from "../admin/admin.ts";
 import type { Discovery } from "../catalog/discovery.ts";
 import { createItemService } from "../catalog/item_service.ts";
 import { createServerService } from "../catalog/server_service.ts";
@@ -21,6 +21,7 @@ interface ApiParts extends Kept, UpstreamSide, Services {
   readonly discovery: Discovery;
   readonly stats: Stats;
   readonly sessions: ReturnType<typeof openSessions>;
+  readonly audit: AdminDeps["audit"];
 }
 
 type Services = Pick<AccountSide, "users" | "teams" | "tokens" | "revocations">;
@@ -68,5 +69,6 @@ export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
     revocations: parts.revocations,
     snapshot: stats.snapshot,
     timers,
+    audit: parts.audit,
   }, { version: VERSION });
 }

@@ -125,6 +125,7 @@ export async function adminWorld(
     teams: people.teams,
     tokens: people.tokens,
     revocations: people.revocations,
+    audit: undefined,
   };
   const admin = createAdmin(deps, { version: "1.2.3" });
   const world: AdminWorld = {
@@ -189,6 +190,8 @@ function interrupted(
   };
 }
 
+const FROM = { correlationId: "c-1", address: () => "192.0.2.1" };
+
 /** As the edge does it: what is thrown becomes a problem document. */
 async function call(
   admin: Admin,
@@ -204,7 +207,7 @@ async function call(
     ...content === undefined ? {} : { body: content },
   });
   let thrown: unknown;
-  const response = await admin.fetch(request, principal, "c-1").catch((error) => {
+  const response = await admin.fetch(request, { principal, ...FROM }).catch((error) => {
     thrown = error;
     return problemDocument(error, "c-1");
   });

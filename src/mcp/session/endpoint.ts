@@ -8,6 +8,7 @@
 import { missingPermission } from "../../domain/access.ts";
 import { GatewayError, ProtocolError } from "../../domain/errors.ts";
 import type { Principal } from "../../domain/principal.ts";
+import { type CallAudit, type CallRecord, isCall, recordedOutlet } from "../call_audit.ts";
 import { InsufficientScope } from "../dispatch.ts";
 import type { VerbatimEndpoint, ViewEndpoint } from "../endpoint.ts";
 import { explained } from "../failure.ts";
@@ -61,6 +62,7 @@ export interface SessionEndpoint {
    * @param isWhole whether answers must be a body of their own
    * @throws {SessionNotFound}
    * @throws {ProtocolError} for what this session or its revision does not allow
+   * @throws {GatewayError} `unavailable` when no record of a call can be kept
    * @throws as `UpstreamClient.send`, for a message that gets no answer
    */
   readonly post: (
@@ -98,6 +100,8 @@ export interface SessionEndpointDeps {
   readonly outlets: Outlets;
   readonly streams: Streams;
   readonly listening: Listening;
+  /** `undefined` where nothing is recorded. */
+  readonly audit: CallAudit | undefined;
   /** Erases and closes what belonged to a session that has ended. */
   readonly clearUp: (session: Session) => Promise<void>;
 }
@@ -141,7 +145,7 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     const session = found instanceof Promise ? await found : found;
     if (message.kind === "batch") return await postBatch(visitor, session, message, isWhole);
     mayUse(principal, message);
-    if (message.kind === "request") return pending(visitor, session, [message], isWhole);
+    if (message.kind === "request") return await begin(visitor, session, [message], isWhole);
     const refusal = await oneWay(visitor, session, message);
     return refusal === undefined ? ACCEPTED : { kind: "message", ...refusal };
   }
@@ -160,7 +164,9 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
       if (message.kind === "request" || batch.refused?.has(message)) continue;
       await oneWay(visitor, session, message);
     }
-    return requests.length === 0 ? ACCEPTED : pending(visitor, session, requests, isWhole, batch);
+    return requests.length === 0
+      ? ACCEPTED
+      : await begin(visitor, session, requests, isWhole, batch);
   }
 
   function oneWay({ endpoint }: Visitor, session: Session, message: ClientMessage) {
@@ -176,10 +182,27 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
       : targets.verbatim.plan(visitor, endpoint, session, message);
   }
 
+  async function begin(
+    visitor: Visitor,
+    session: Session,
+    requests: readonly ClientMessage[],
+    isWhole: boolean,
+    batch?: Batch,
+  ): Promise<Pending> {
+    const records = await recordsOf(deps.audit, visitor, requests);
+    try {
+      return pending(visitor, session, requests, records, isWhole, batch);
+    } catch (error) {
+      for (const record of records) record?.failed(error);
+      throw error;
+    }
+  }
+
   function pending(
     visitor: Visitor,
     session: Session,
     requests: readonly ClientMessage[],
+    records: readonly (CallRecord | undefined)[],
     isWhole: boolean,
     batch?: Batch,
   ): Pending {
@@ -194,12 +217,13 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     const slug = first?.kind === "upstream" ? first.server.slug : endpoint.key;
     const outlet = deps.outlets.create(session, { slug }, requests, { isWhole, canPrime });
     for (const [i, one] of plans.entries()) {
+      const own = recordedOutlet(outlet, records[i]);
       if (one.kind === "answer") {
-        say(outlet, requests[i]!, one.answer, correlationId);
+        say(own, requests[i]!, one.answer, correlationId);
         continue;
       }
       const { server, prepared } = one;
-      const call = { session, server, outlet, correlationId, canAsk: true, clientHeaders };
+      const call = { session, server, outlet: own, correlationId, canAsk: true, clientHeaders };
       calls.start(call, requests[i]!, prepared);
     }
     return {
@@ -227,6 +251,16 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
       await deps.clearUp(session);
     },
   };
+}
+
+/** Before anything is done for them. @throws as `CallAudit.begin` */
+export function recordsOf(
+  audit: CallAudit | undefined,
+  visitor: Visitor,
+  requests: readonly ClientMessage[],
+): Promise<readonly (CallRecord | undefined)[]> | readonly undefined[] {
+  if (audit === undefined || !requests.some(isCall)) return [];
+  return audit.begin(visitor, requests);
 }
 
 async function sayAside(

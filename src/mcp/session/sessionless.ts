@@ -9,6 +9,7 @@
  * @see design.md, "Sessions belong to no replica, running calls do", "Ids"
  */
 import { GatewayError, ProtocolError, RateLimited } from "../../domain/errors.ts";
+import { type CallAudit, type CallRecord, recordedOutlet } from "../call_audit.ts";
 import { explained } from "../failure.ts";
 import { type Batch, type ClientMessage, InvalidMessage, METHOD_NOT_FOUND } from "../message.ts";
 import { outbound } from "../relay.ts";
@@ -34,6 +35,7 @@ import {
   mayUse,
   type Pending,
   type Posted,
+  recordsOf,
   requestsOf,
   type SessionEndpoint,
   ungreeted,
@@ -53,6 +55,8 @@ export interface SessionlessDeps {
   readonly views: Views;
   readonly lists: SessionLists;
   readonly check: CheckArguments | undefined;
+  /** See `SessionEndpointDeps`. */
+  readonly audit: CallAudit | undefined;
 }
 
 export function createSessionless(
@@ -102,9 +106,11 @@ export function createSessionless(
       await cancel(visitor, message);
     }
     if (requests.length === 0) return ACCEPTED;
+    const records = await recordsOf(deps.audit, visitor, requests);
     try {
-      return await pending(visitor, requests, isWhole, isBatch ? message : undefined);
+      return await pending(visitor, requests, records, isWhole, isBatch ? message : undefined);
     } catch (error) {
+      for (const record of records) record?.failed(error);
       if (isBatch || error instanceof ProtocolError) throw error;
       const { id, method } = requests[0]!;
       // Nothing was sent: what failed is the upstream session.
@@ -116,6 +122,7 @@ export function createSessionless(
   async function pending(
     visitor: Visitor,
     requests: readonly ClientMessage[],
+    records: readonly (CallRecord | undefined)[],
     isWhole: boolean,
     batch: Batch | undefined,
   ): Promise<Pending> {
@@ -130,14 +137,16 @@ export function createSessionless(
     const { correlationId, clientHeaders } = visitor;
     for (const [i, request] of requests.entries()) {
       const step = steps[i]!;
+      const own = recordedOutlet(outlet, records[i]);
       if ("answer" in step) {
         const events = [{ message: step.answer, isResponse: true }];
-        await outlet.say({ events, status: 200, done: 1 });
+        await own.say({ events, status: 200, done: 1 });
         continue;
       }
       const { session, server } = step.at;
       const { edit, edits } = step;
-      const call = { session, server, outlet, correlationId, canAsk: false, clientHeaders, edits };
+      const common = { session, server, correlationId, clientHeaders, edits };
+      const call = { ...common, outlet: own, canAsk: false };
       const { body, ids } = outbound(request, ++lastId, edit);
       const { client, upstream, progressToken } = ids;
       const key = `${lastId} ${idKey(client)}`;

@@ -1,0 +1,246 @@
+/**
+ * Audit of calls: none runs before its beginning is recorded, and each is recorded once more when
+ * it has ended, whichever era, endpoint and form of answer it has.
+ *
+ * @module
+ * @see security.md, AUD-01 to AUD-03, AUD-05
+ */
+import { maySee } from "../domain/access.ts";
+import { GatewayError, ProtocolError } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Principal } from "../domain/principal.ts";
+import type { Auditor, AuditRecord } from "../events/audit.ts";
+import { createWho, isAdminAccess } from "../events/audit_who.ts";
+import { ALL, type View } from "../catalog/view.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { CallContext, Reply } from "./dispatch.ts";
+import { ClientLeft } from "./failure.ts";
+import { findMember, nameOf } from "./json_scan.ts";
+import { bytesOf, type ClientMessage, isObject } from "./message.ts";
+import type { Outlet } from "./session/outlet.ts";
+
+/** Who calls, from where, at which URL. */
+export interface CallSource {
+  readonly principal: Principal;
+  readonly endpoint: Endpoint;
+  readonly correlationId: string;
+  /** IP address of the client. Asked for seldom: it is not for nothing. */
+  readonly address: () => string;
+}
+
+/** A call that was recorded as begun. It ends once; what is said later is not heard. */
+export interface CallRecord {
+  readonly answered: (message: Uint8Array | string) => void;
+  readonly failed: (error: unknown) => void;
+  readonly cancelled: () => void;
+}
+
+export interface CallAudit {
+  /**
+   * Records that these requests begin, members of a batch one by one.
+   * @returns what their ends are told to, `undefined` for requests that are no calls
+   * @throws {GatewayError} `unavailable` when that cannot be kept: then none of them may run
+   */
+  readonly begin: (
+    by: CallSource,
+    requests: readonly ClientMessage[],
+  ) => Promise<readonly (CallRecord | undefined)[]>;
+}
+
+const CALLS: ReadonlySet<string> = new Set([
+  "tools/call",
+  "prompts/get",
+  "resources/read",
+  "completion/complete",
+]);
+
+export function isCall({ kind, method }: ClientMessage): boolean {
+  return kind === "request" && CALLS.has(method);
+}
+
+/** @param now the clock for durations */
+export function createCallAudit(
+  { append, hashOf }: Auditor,
+  now: () => number,
+): CallAudit {
+  const whoOf = createWho(hashOf);
+
+  function recordOf(by: CallSource, message: ClientMessage, address: string): AuditRecord {
+    const { principal, endpoint, correlationId: id } = by;
+    const { method } = message;
+    const name = targetOf(message);
+    const { upstream, access } = seenBy(principal, endpoint, method, name);
+    return {
+      ...whoOf(principal),
+      action: "call.start",
+      id,
+      address,
+      method,
+      name,
+      endpoint: endpoint.key === ALL ? "/mcp" : `/servers/${endpoint.key}`,
+      upstream,
+      access,
+      args: hashOf(argumentsOf(message)),
+    };
+  }
+
+  function begun(start: AuditRecord): CallRecord {
+    const startedMs = now();
+    let isOver = false;
+    const end = (how: Pick<AuditRecord, "outcome" | "code" | "bytes">) => {
+      if (isOver) return;
+      isOver = true;
+      const ms = Math.round(now() - startedMs);
+      void append({ ...start, args: undefined, action: "call.end", ms, ...how });
+    };
+    return {
+      answered: (message) => end(outcomeOf(message)),
+      failed: (error) => end({ outcome: "error", code: codeOf(error) }),
+      cancelled: () => end({ outcome: "cancelled" }),
+    };
+  }
+
+  return {
+    async begin(by, requests) {
+      const address = requests.some(isCall) ? by.address() : "";
+      let kept: Promise<void> | undefined;
+      const records = requests.map((message, i) => {
+        if (!isCall(message)) return undefined;
+        const start = recordOf(by, message, address);
+        const own = requests.length === 1 ? start : { ...start, id: `${start.id}.${i + 1}` };
+        kept = append(own);
+        return begun(own);
+      });
+      // All are of one turn; of a batch too long for one write the last says it for all.
+      await kept;
+      return records;
+    },
+  };
+}
+
+/** The name or URI that a call is about. */
+export function targetOf({ params }: ClientMessage): string | undefined {
+  const of = isObject(params?.ref) ? params.ref : params;
+  const name = of?.name ?? of?.uri;
+  return typeof name === "string" ? name : undefined;
+}
+
+/** What stands behind the name, and whether the caller may know. */
+function seenBy(
+  principal: Principal,
+  endpoint: Endpoint,
+  method: string,
+  name: string | undefined,
+): Pick<AuditRecord, "upstream" | "access"> {
+  const server = endpoint.kind === "verbatim"
+    ? endpoint.server
+    : name === undefined
+    ? undefined
+    : serverOf(endpoint.view, method, name);
+  if (server === undefined) return { upstream: undefined, access: undefined };
+  const access = !maySee(principal, server)
+    ? "hidden"
+    : isAdminAccess(principal, server)
+    ? "admin"
+    : undefined;
+  return { upstream: server.slug, access };
+}
+
+function serverOf(view: View, method: string, name: string) {
+  const found = method === "tools/call"
+    ? view.find("tool", name)
+    : method === "prompts/get"
+    ? view.find("prompt", name)
+    : method === "resources/read"
+    ? view.resolve(name)[0]?.binding
+    : view.find("prompt", name) ?? view.find("template", name);
+  return found?.server;
+}
+
+const PARAMS = nameOf("params");
+
+/** Equal for equal arguments, but for those too long to be written out anew. */
+function argumentsOf({ bytes, members, params }: ClientMessage): string | Uint8Array {
+  if (bytes.length <= LIMITS.auditArgumentBytes) {
+    return JSON.stringify(params?.arguments ?? params?.argument ?? null);
+  }
+  const member = findMember(bytes, members, PARAMS);
+  return member === undefined ? "" : bytes.subarray(member.start, member.end);
+}
+
+const decoder = new TextDecoder();
+
+function outcomeOf(message: Uint8Array | string): Pick<AuditRecord, "outcome" | "code" | "bytes"> {
+  const bytes = bytesOf(message);
+  const text = decoder.decode(bytes);
+  const ok = { outcome: "ok", bytes: bytes.length } as const;
+  // Only what may be a failure is read.
+  if (!text.includes('"isError"') && !text.includes('"error"')) return ok;
+  const { error, result } = JSON.parse(text);
+  if (isObject(error)) {
+    return { outcome: "error", code: Number(error.code), bytes: bytes.length };
+  }
+  const isError = isObject(result) && result.isError === true;
+  return isError ? { ...ok, outcome: "tool_error", code: failureCodeOf(result) } : ok;
+}
+
+/** Of a failure of the gateway's own, which a result says to the model. */
+function failureCodeOf({ _meta }: { readonly _meta?: unknown }): number | undefined {
+  const failure = isObject(_meta) ? _meta["dev.sallyport/failure"] : undefined;
+  return isObject(failure) && typeof failure.code === "number" ? failure.code : undefined;
+}
+
+function codeOf(error: unknown): string | number {
+  if (error instanceof ProtocolError) return error.rpcCode;
+  return error instanceof GatewayError ? error.code : "internal";
+}
+
+/** Records what becomes of a message of the stateless era. */
+export async function recordedReply(
+  audit: CallAudit,
+  call: CallContext,
+  serve: (call: CallContext) => Promise<Reply>,
+): Promise<Reply> {
+  const [record] = await audit.begin(call, [call.message]);
+  if (record === undefined) return await serve(call);
+  const { signal } = call.abort;
+  const isLeft = () => signal.aborted && signal.reason instanceof ClientLeft;
+  try {
+    // It may have left before anything was sent.
+    const reply = await serve(call);
+    if (isLeft()) record.cancelled();
+    else if (reply.kind === "message") record.answered(reply.body);
+    return reply.kind === "stream" ? { ...reply, next: heard(reply.next) } : reply;
+  } catch (error) {
+    if (isLeft()) record.cancelled();
+    else record.failed(error);
+    throw error;
+  }
+
+  function heard(next: Extract<Reply, { kind: "stream" }>["next"]) {
+    // A client that does not read any more asks for nothing: that it has left comes from elsewhere.
+    signal.addEventListener("abort", () => isLeft() && record!.cancelled());
+    let last: Uint8Array | undefined;
+    return async () => {
+      const batch = await next();
+      if (batch === undefined) {
+        if (last !== undefined) record!.answered(last);
+      } else last = batch.at(-1) ?? last;
+      return batch;
+    };
+  }
+}
+
+/** An outlet of a session's call that records what is said last. */
+export function recordedOutlet(outlet: Outlet, record: CallRecord | undefined): Outlet {
+  if (record === undefined) return outlet;
+  return {
+    ...outlet,
+    say(said) {
+      const answer = said.events.find(({ isResponse }) => isResponse);
+      if (answer !== undefined) record.answered(answer.message);
+      else if (said.done > 0) record.cancelled();
+      return outlet.say(said);
+    },
+  };
+}
