@@ -5,6 +5,7 @@
  * @module
  * @see security.md, AUD-04, AUD-08
  */
+import { hash } from "node:crypto";
 import { LIMITS } from "../domain/limits.ts";
 import type { AppendFile } from "../platform/append_file.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -16,7 +17,6 @@ import {
   CHAIN_START,
   type ChainEnd,
   chainFiles,
-  chainHash,
   fileName,
   HEAD_FILE,
   headerLine,
@@ -26,6 +26,7 @@ import {
   readHead,
   sealLine,
 } from "./audit_chain.ts";
+import { createEncode } from "./encode.ts";
 
 export interface AuditFiles {
   /** Names this chain; kept with it. */
@@ -69,6 +70,7 @@ export function openAuditFiles(
   let end = found?.end ?? CHAIN_START;
   let last: Written | undefined = found;
   let out: AppendFile | undefined;
+  const encoded = createEncode();
   let first = chainFiles(folder.list())[0]?.file ?? 1;
   if (!isSignedUpTo(folder, keys, end)) damaged("The signed head does not fit the audit files");
 
@@ -109,8 +111,9 @@ export function openAuditFiles(
   function write(lines: string, records: number): void {
     try {
       const text = ready() + lines;
-      const next: ChainEnd = { seq: end.seq + records, hash: chainHash(end.hash, text) };
-      out!.write(encoder.encode(text + sealLine(next)));
+      const bytes = encoded(end.hash + text);
+      const next: ChainEnd = { seq: end.seq + records, hash: hash("sha256", bytes, "hex") };
+      out!.write(encoded(text + sealLine(next)));
       end = next;
       last = { ...last!, size: out!.size() };
     } catch (error) {
@@ -140,7 +143,6 @@ export function openAuditFiles(
 }
 
 const DAY_MS = 86_400_000;
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** Where the last process has got to. What it had not finished is not counted, and cut off later. */

@@ -14,6 +14,7 @@ import type { Timer, Timers } from "../platform/timers.ts";
 import type { Auditor, AuditRecord } from "./audit.ts";
 import type { AuditFiles } from "./audit_files.ts";
 import { auditLine } from "./audit_line.ts";
+import { createEncode } from "./encode.ts";
 
 export interface AuditTrail extends Auditor {
   readonly counts: () => AuditCounts;
@@ -39,9 +40,10 @@ export interface AuditTrailDeps {
   readonly recovered: (lost: number) => void;
 }
 
-/** How often the end of the chain is signed. */
+/** How long the end of the chain stays unsigned: that of many records not so long. */
 const SIGN_MS = 5_000;
-const SIGN_RECORDS = 1_000;
+const SIGN_MANY_MS = 1_000;
+const MANY_RECORDS = 1_000;
 
 interface Turn {
   lines: string;
@@ -53,7 +55,8 @@ interface Turn {
 export function createAuditTrail(deps: AuditTrailDeps): AuditTrail {
   const { files, clock, timers } = deps;
   // It comes first and has a fixed length; the digest is cut, so that nothing can be put behind.
-  const key = Buffer.from(deps.hashKey).toString("hex");
+  const { hashKey } = deps;
+  const keyed = createEncode(hashKey);
   let turn: Turn | undefined;
   let signing: Timer | undefined;
   let unsigned = 0;
@@ -79,14 +82,20 @@ export function createAuditTrail(deps: AuditTrailDeps): AuditTrail {
     records += own;
     unsigned += own;
     settle(undefined);
-    if (unsigned >= SIGN_RECORDS) sign();
-    else signing ??= timers.after(SIGN_MS, sign);
+    signing ??= timers.after(SIGN_MANY_MS, () => signSoon(0));
   }
 
   function tellLoss(): void {
     files.write(auditLine({ action: "audit.lost", count: untold }, files.replica, clock.now()), 1);
     deps.recovered(untold);
     untold = 0;
+  }
+
+  /** @param waitedMs since the first of them, but for the last wait */
+  function signSoon(waitedMs: number): void {
+    const waited = waitedMs + SIGN_MANY_MS;
+    if (unsigned >= MANY_RECORDS || waited >= SIGN_MS) return sign();
+    signing = timers.after(SIGN_MANY_MS, () => signSoon(waited));
   }
 
   function sign(): void {
@@ -111,7 +120,7 @@ export function createAuditTrail(deps: AuditTrailDeps): AuditTrail {
       return kept;
     },
     hashOf(value) {
-      const given = typeof value === "string" ? key + value : Buffer.concat([keyBytes(key), value]);
+      const given = typeof value === "string" ? keyed(value) : Buffer.concat([hashKey, value]);
       return hash("sha256", given, "hex").slice(0, HASH_CHARS);
     },
     counts: () => ({ records, lost }),
@@ -126,10 +135,6 @@ export function createAuditTrail(deps: AuditTrailDeps): AuditTrail {
 
 /** 128 bits. */
 const HASH_CHARS = 32;
-
-function keyBytes(key: string): Uint8Array {
-  return new TextEncoder().encode(key);
-}
 
 function newTurn(flush: () => void): Turn {
   setImmediate(flush);

@@ -40,9 +40,10 @@ export function openFolder(path: string): Folder {
       file.seekSync(from, Deno.SeekMode.Start);
       const bytes = new Uint8Array(length);
       let filled = 0;
-      for (let read; filled < length; filled += read) {
-        read = file.readSync(bytes.subarray(filled)) ?? 0;
-        if (read === 0) break;
+      while (filled < length) {
+        const read = file.readSync(bytes.subarray(filled));
+        if (read === null) break;
+        filled += read;
       }
       return bytes.subarray(0, filled);
     },
