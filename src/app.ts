@@ -69,8 +69,8 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const kept = await openCatalog(base);
   const accounts = await openAccounts(base, kept.database);
   const { catalog, views, tables } = kept;
-  const audit = config.audit ? openAudit(base) : undefined;
-  const hooks = auditHooks(base, audit?.trail, catalog);
+  const audit = await openAudit(base, kept.database);
+  const hooks = auditHooks(base, audit.trail, catalog);
   const endpoints = createEndpoints(catalog, views);
   const changes = createListChanges({ catalog, views, timers });
   const stats = createStats(clock.now(), STATS);
@@ -120,6 +120,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       stats,
       sessions,
       audit: hooks.admin,
+      records: audit,
     }),
     audit: hooks.access,
     newCorrelationId: correlationIds(),
@@ -157,7 +158,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       auth.close();
       await bridge.close();
       await upstream.close();
-      audit?.trail.close();
+      await audit.close();
       await kept.database.close();
     },
   };

@@ -17,6 +17,7 @@ import type { Principal } from "../domain/principal.ts";
 import { problemDocument } from "../http/problem.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { AdminAudit } from "./admin_audit.ts";
+import { type AuditOperationsDeps, createAuditOperations } from "./api/audit.ts";
 import { openApiDocument } from "./api/document.ts";
 import { preconditionOf } from "./api/etag.ts";
 import { readJson, readQuery } from "./api/input.ts";
@@ -58,6 +59,7 @@ export interface AdminDeps extends UpstreamOperationsDeps, Pick<StatsOperationsD
   readonly timers: Timers;
   /** `undefined` where nothing is recorded. */
   readonly audit: AdminAudit | undefined;
+  readonly records: AuditOperationsDeps;
 }
 
 export interface AdminOptions {
@@ -117,6 +119,7 @@ export function operationsOf(deps: AdminDeps, options: AdminOptions): readonly O
     ...createResourceOperations(deps.items),
     ...createSessionOperations(deps.sessions),
     ...createStatsOperations(deps),
+    ...createAuditOperations(deps.records),
     ...createUserOperations(deps.users),
     ...createTeamOperations(deps.teams),
     ...createTokenOperations(deps.tokens),

@@ -22,6 +22,7 @@ interface ApiParts extends Kept, UpstreamSide, Services {
   readonly stats: Stats;
   readonly sessions: ReturnType<typeof openSessions>;
   readonly audit: AdminDeps["audit"];
+  readonly records: AdminDeps["records"];
 }
 
 type Services = Pick<AccountSide, "users" | "teams" | "tokens" | "revocations">;
@@ -70,5 +71,6 @@ export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
     snapshot: stats.snapshot,
     timers,
     audit: parts.audit,
+    records: parts.records,
   }, { version: VERSION });
 }

@@ -123,7 +123,8 @@ function createWalk(head: Head) {
       let end = begin(file, text);
       pass(file, 1, end);
       let from = 0;
-      let first = 1;
+      // The header is known to be right, so what is wrong stands behind it.
+      let first = 2;
       let line = 0;
       let own = 0;
       for (let at = 0; at < text.length; line++) {

@@ -77,7 +77,7 @@ export function createCallAudit(
       address,
       method,
       name,
-      endpoint: endpoint.key === ALL ? "/mcp" : `/servers/${endpoint.key}`,
+      endpoint: endpointPath(endpoint.key),
       upstream,
       access,
       args: hashOf(argumentsOf(message)),
@@ -116,6 +116,11 @@ export function createCallAudit(
       return records;
     },
   };
+}
+
+/** How records name an endpoint. */
+export function endpointPath(key: string): string {
+  return key === ALL ? "/mcp" : `/servers/${key}`;
 }
 
 /** The name or URI that a call is about. */
