@@ -18,16 +18,33 @@ export function spawnDeno(
   cwd: string | URL = ROOT,
   before?: string,
 ) {
+  const deno = Deno.execPath();
+  return before === undefined
+    ? spawn(deno, args, env, cwd)
+    : spawn("sh", ["-c", `${before}; exec "$@"`, "sh", deno, ...args], env, cwd);
+}
+
+/** A shell that runs these commands. */
+export function spawnShell(
+  commands: string,
+  env: Readonly<Record<string, string>>,
+  cwd: string | URL,
+) {
+  return spawn("bash", ["-c", commands], env, cwd);
+}
+
+function spawn(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  cwd: string | URL,
+) {
   const inherited = INHERITED.flatMap((name) => {
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value]];
   });
-  const deno = Deno.execPath();
-  const [command, all] = before === undefined
-    ? [deno, args]
-    : ["sh", ["-c", `${before}; exec "$@"`, "sh", deno, ...args]];
   const child = new Deno.Command(command, {
-    args: [...all],
+    args: [...args],
     cwd,
     clearEnv: true,
     env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...env },
