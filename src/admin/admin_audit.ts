@@ -67,7 +67,6 @@ export function createAdminAudit(
       const isChange = method !== "GET";
       if (!isChange && access === undefined && path !== "/api/audit") return await run();
       const record: AuditRecord = {
-        ...whoOf(principal),
         action: "admin.read",
         id: correlationId,
         address: address(),
@@ -75,6 +74,7 @@ export function createAdminAudit(
         name: name || undefined,
         endpoint: "/api",
         access,
+        facts: whoOf(principal),
       };
       if (isChange) return await changed(record, run);
       await append(record);

@@ -54,6 +54,8 @@ export interface AuditRecord {
   readonly bytes?: number | undefined;
   /** How many equal ones the line stands for. */
   readonly count?: number | undefined;
+  /** More of these members as they stand in the line, made by `factsOf`. */
+  readonly facts?: string | undefined;
 }
 
 export interface Auditor {

@@ -8,36 +8,25 @@
 import { LIMITS } from "../domain/limits.ts";
 import type { AuditRecord } from "./audit.ts";
 
-/** In the order in which they stand in a line, behind time and replica. */
-const MEMBERS = [
-  "action",
-  "id",
-  "outcome",
-  "code",
-  "subject",
-  "kind",
-  "token",
-  "address",
-  "method",
-  "name",
-  "endpoint",
-  "upstream",
-  "args",
-  "access",
-  "ms",
-  "bytes",
-  "count",
-] as const satisfies readonly (keyof AuditRecord)[];
-
 /** @param replica a name of the gateway's own */
 export function auditLine(record: AuditRecord, replica: string, timeMs: number): string {
-  let line = `{"time":${timeMs},"replica":"${replica}"`;
-  for (const member of MEMBERS) {
+  const { facts = "" } = record;
+  return `{"time":${timeMs},"replica":"${replica}"${factsOf(record)}${facts}}\n`;
+}
+
+/**
+ * Members of a record as they stand in its line, each behind a comma: for what several records say
+ * of one call.
+ */
+export function factsOf(record: Partial<AuditRecord>): string {
+  let text = "";
+  let member: keyof AuditRecord;
+  for (member in record) {
     const value = record[member];
-    if (value === undefined) continue;
-    line += typeof value === "number" ? `,"${member}":${value}` : `,"${member}":${quoted(value)}`;
+    if (value === undefined || member === "facts") continue;
+    text += typeof value === "number" ? `,"${member}":${value}` : `,"${member}":${quoted(value)}`;
   }
-  return `${line}}\n`;
+  return text;
 }
 
 const UNSAFE = /[^ !#-[\]-~]/;

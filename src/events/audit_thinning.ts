@@ -7,6 +7,7 @@
 import { LIMITS } from "../domain/limits.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { Auditor, AuditRecord } from "./audit.ts";
+import { factsOf } from "./audit_line.ts";
 
 const COUNT_MS = 10_000;
 
@@ -28,18 +29,7 @@ export function createThinning(
     const { action, outcome, code } = given;
     // Of too many kinds what differs is not told: whoever makes them up has no more for it.
     const record = counted.size < LIMITS.auditRefusals ? given : { action, outcome, code };
-    const { subject, kind, token, address, method, name, endpoint } = record;
-    const key = JSON.stringify([
-      action,
-      code,
-      subject,
-      kind,
-      token,
-      address,
-      method,
-      name,
-      endpoint,
-    ]);
+    const key = factsOf({ ...record, id: undefined }) + record.facts;
     const known = counted.get(key);
     if (known !== undefined) return void known.count++;
     if (counted.size === 0) timers.after(COUNT_MS, tell);

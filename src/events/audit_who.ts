@@ -7,20 +7,23 @@ import { subjectKey } from "../domain/account.ts";
 import type { Credential } from "../domain/credential.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Audience } from "../domain/server.ts";
-import type { Auditor, AuditRecord } from "./audit.ts";
+import type { Auditor } from "./audit.ts";
+import { factsOf } from "./audit_line.ts";
 
-export type Who = Pick<AuditRecord, "subject" | "kind" | "token">;
-
-/** Remembered for each: credentials and principals are the same objects for as long as they live. */
-export function createWho(hashOf: Auditor["hashOf"]): (caller: Principal | Credential) => Who {
-  const known = new WeakMap<Principal | Credential, Who>();
+/**
+ * Gives the facts of a caller: subject, kind of credential, hash of the token's id. Remembered for
+ * each: credentials and principals are the same objects for as long as they live.
+ */
+export function createWho(hashOf: Auditor["hashOf"]): (caller: Principal | Credential) => string {
+  const known = new WeakMap<Principal | Credential, string>();
   return (caller) => {
-    const found = known.get(caller);
-    if (found !== undefined) return found;
-    const { subject, kind, tokenId } = caller;
-    const who = { subject, kind, token: tokenId === undefined ? undefined : hashOf(tokenId) };
-    known.set(caller, who);
-    return who;
+    let found = known.get(caller);
+    if (found === undefined) {
+      const { subject, kind, tokenId } = caller;
+      const token = tokenId === undefined ? undefined : hashOf(tokenId);
+      known.set(caller, found = factsOf({ subject, kind, token }));
+    }
+    return found;
   };
 }
 

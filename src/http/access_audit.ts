@@ -52,12 +52,12 @@ export function createAccessAudit(
       if (seen.has(credential) || credential.kind === "anonymous") return;
       seen.add(credential);
       void append({
-        ...whoOf(credential),
         action: "auth.success",
         id: correlationId,
         outcome: "ok",
         address: address(),
         endpoint: head.path,
+        facts: whoOf(credential),
       });
     },
     refused({ head, correlationId, address, credential }, error, message) {
@@ -65,7 +65,6 @@ export function createAccessAudit(
       // What is not there for somebody unknown says nothing of anybody.
       if (error.code === "not_found" && credential === undefined) return;
       thinned({
-        ...credential && whoOf(credential),
         action: error.code === "unauthenticated" ? "auth.failure" : "denied",
         id: correlationId,
         outcome: "denied",
@@ -74,6 +73,7 @@ export function createAccessAudit(
         method: message?.method || head.method,
         name: message && targetOf(message),
         endpoint: head.path,
+        facts: credential && whoOf(credential),
       });
     },
   };

@@ -10,6 +10,7 @@ import { GatewayError, ProtocolError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Auditor, AuditRecord } from "../events/audit.ts";
+import { factsOf } from "../events/audit_line.ts";
 import { createWho, isAdminAccess } from "../events/audit_who.ts";
 import { ALL, type View } from "../catalog/view.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -58,6 +59,8 @@ export function isCall({ kind, method }: ClientMessage): boolean {
   return kind === "request" && CALLS.has(method);
 }
 
+type Ending = Pick<AuditRecord, "outcome" | "code" | "bytes">;
+
 /** @param now the clock for durations */
 export function createCallAudit(
   { append, hashOf }: Auditor,
@@ -65,33 +68,28 @@ export function createCallAudit(
 ): CallAudit {
   const whoOf = createWho(hashOf);
 
-  function recordOf(by: CallSource, message: ClientMessage, address: string): AuditRecord {
-    const { principal, endpoint, correlationId: id } = by;
+  /** What both records of a call say. */
+  function sharedFacts(
+    { principal, endpoint }: CallSource,
+    message: ClientMessage,
+    address: string,
+  ): string {
     const { method } = message;
     const name = targetOf(message);
     const { upstream, access } = seenBy(principal, endpoint, method, name);
-    return {
-      ...whoOf(principal),
-      action: "call.start",
-      id,
-      address,
-      method,
-      name,
-      endpoint: endpointPath(endpoint.key),
-      upstream,
-      access,
-      args: hashOf(argumentsOf(message)),
-    };
+    const path = endpointPath(endpoint.key);
+    return whoOf(principal) +
+      factsOf({ address, method, name, endpoint: path, upstream, access });
   }
 
-  function begun(start: AuditRecord): CallRecord {
+  function begun(id: string, facts: string): CallRecord {
     const startedMs = now();
     let isOver = false;
-    const end = (how: Pick<AuditRecord, "outcome" | "code" | "bytes">) => {
+    const end = ({ outcome, code, bytes }: Ending) => {
       if (isOver) return;
       isOver = true;
       const ms = Math.round(now() - startedMs);
-      void append({ ...start, args: undefined, action: "call.end", ms, ...how });
+      void append({ action: "call.end", id, outcome, code, ms, bytes, facts });
     };
     return {
       answered: (message) => end(outcomeOf(message)),
@@ -106,10 +104,11 @@ export function createCallAudit(
       let kept: Promise<void> | undefined;
       const records = requests.map((message, i) => {
         if (!isCall(message)) return undefined;
-        const start = recordOf(by, message, address);
-        const own = requests.length === 1 ? start : { ...start, id: `${start.id}.${i + 1}` };
-        kept = append(own);
-        return begun(own);
+        const { correlationId } = by;
+        const id = requests.length === 1 ? correlationId : `${correlationId}.${i + 1}`;
+        const facts = sharedFacts(by, message, address);
+        kept = append({ action: "call.start", id, args: hashOf(argumentsOf(message)), facts });
+        return begun(id, facts);
       });
       // All are of one turn; of a batch too long for one write the last says it for all.
       await kept;
@@ -175,12 +174,12 @@ function argumentsOf({ bytes, members, params }: ClientMessage): string | Uint8A
 
 const decoder = new TextDecoder();
 
-function outcomeOf(message: Uint8Array | string): Pick<AuditRecord, "outcome" | "code" | "bytes"> {
+function outcomeOf(message: Uint8Array | string): Ending {
   const bytes = bytesOf(message);
   const text = decoder.decode(bytes);
   const ok = { outcome: "ok", bytes: bytes.length } as const;
-  // Only what may be a failure is read.
-  if (!text.includes('"isError"') && !text.includes('"error"')) return ok;
+  // Only what may be a failure is read: what has `error` or `isError` as a name.
+  if (!text.includes('rror"')) return ok;
   const { error, result } = JSON.parse(text);
   if (isObject(error)) {
     return { outcome: "error", code: Number(error.code), bytes: bytes.length };

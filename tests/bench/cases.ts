@@ -70,7 +70,7 @@ export const HOLDING_NAMES = [
   "mcp-faulty-20",
   "mcp-discovery-5000",
   "fair-10-times",
-  "bridge-side-by-side",
+  "side-by-side",
 ] as const;
 
 export type HoldingName = typeof HOLDING_NAMES[number];

@@ -15,13 +15,14 @@ const DOCUMENT = new URL("../../docs/performance.md", import.meta.url);
 const NOT_SHORT: readonly (ContenderName | CaseName | HoldingName)[] = [
   "mcp-1",
   "mcp-200",
+  "mcp-silent",
   "mcp-session",
   "mcp-session-call-1k-32",
   "mcp-faulty-20",
   "sallyport-bridge",
   "bridge-call-1k-32",
   "bridge-session-call-1k-32",
-  "bridge-side-by-side",
+  "side-by-side",
 ];
 
 export interface Options {

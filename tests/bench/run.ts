@@ -71,7 +71,7 @@ async function main(options: Options): Promise<number> {
 function isNeeded(name: ContenderName, { cases, holdings }: Options): boolean {
   return cases.some(({ contenders }) => contenders.includes(name)) ||
     (holdings.includes("session-growth") && GROWTH_CONTENDERS.includes(name)) ||
-    (holdings.includes("bridge-side-by-side") &&
+    (holdings.includes("side-by-side") &&
       SIDES.some(({ contender, other }) => contender === name || other === name));
 }
 
@@ -135,7 +135,7 @@ async function measureHeld(
   const fairness = has("fair-10-times") && hasGateway
     ? await measureFairness(processes, bench, scratchDir, plan)
     : [];
-  const sides = has("bridge-side-by-side") ? await measureSides(processes, bench, plan) : [];
+  const sides = has("side-by-side") ? await measureSides(processes, bench, plan) : [];
   return {
     held: {
       sides,

@@ -16,7 +16,7 @@ import type { JobResult } from "./types.ts";
 
 /** A contender of a case against another one. */
 export interface Side {
-  readonly name: Extract<CaseName, `bridge-${string}`>;
+  readonly name: Extract<CaseName, `bridge-${string}`> | "mcp-call-1k-32";
   readonly contender: ContenderName;
   readonly other: ContenderName;
 }
@@ -24,6 +24,7 @@ export interface Side {
 export const SIDES: readonly Side[] = [
   { name: "bridge-call-1k-32", contender: "sallyport-bridge", other: "sallyport-jwt" },
   { name: "bridge-session-call-1k-32", contender: "sallyport-bridge", other: "sallyport-jwt" },
+  { name: "mcp-call-1k-32", contender: "mcp-20", other: "mcp-silent" },
 ];
 
 export interface SideFigures extends Side {
