@@ -7,7 +7,7 @@ import { createAdminAudit } from "../admin/admin_audit.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Auditor } from "../events/audit.ts";
 import { auditKeys } from "../events/audit_chain.ts";
-import { openAuditFiles } from "../events/audit_files.ts";
+import { createAuditFiles } from "../events/audit_files.ts";
 import { keepForTime } from "../events/audit_retention.ts";
 import { type AuditQuery, searchAudit } from "../events/audit_search.ts";
 import { auditSubject, createAuditShipping } from "../events/audit_shipping.ts";
@@ -88,7 +88,7 @@ function openTrail({ config, platform, timers }: Base) {
   const { clock, log, encryptionSecret } = platform;
   const folder = openFolder(auditFolder(config.dataDir));
   const keys = auditKeys(encryptionSecret, config.encryptionSecretPrevious);
-  const files = openAuditFiles({
+  const files = createAuditFiles({
     folder,
     keys,
     clock,

@@ -61,7 +61,7 @@ interface Written extends FilePlace {
 }
 
 /** @throws {Error} when the folder cannot be read */
-export function openAuditFiles(
+export function createAuditFiles(
   { folder, keys, clock, damaged }: AuditFilesDeps,
   options: { readonly fileBytesMax: number } = { fileBytesMax: LIMITS.auditFileBytes },
 ): AuditFiles {

@@ -18,7 +18,6 @@ import type { CallContext, Reply } from "./dispatch.ts";
 import { ClientLeft } from "./failure.ts";
 import { findMember, nameOf } from "./json_scan.ts";
 import { bytesOf, type ClientMessage, isObject } from "./message.ts";
-import type { Outlet } from "./session/outlet.ts";
 
 /** Who calls, from where, at which URL. */
 export interface CallSource {
@@ -45,8 +44,11 @@ export interface CallAudit {
   readonly begin: (
     by: CallSource,
     requests: readonly ClientMessage[],
-  ) => Promise<readonly (CallRecord | undefined)[]>;
+  ) => Promise<Records>;
 }
+
+/** One for each request, in their order. */
+export type Records = readonly (CallRecord | undefined)[];
 
 const CALLS: ReadonlySet<string> = new Set([
   "tools/call",
@@ -199,6 +201,27 @@ function codeOf(error: unknown): string | number {
   return error instanceof GatewayError ? error.code : "internal";
 }
 
+/**
+ * Begins requests of the session era.
+ * @param run what carries them out; whoever fails there has failed for all of them
+ * @throws as `CallAudit.begin` and `run`
+ */
+export async function recordedCalls<T>(
+  audit: CallAudit | undefined,
+  by: CallSource,
+  requests: readonly ClientMessage[],
+  run: (records: Records) => T | Promise<T>,
+): Promise<T> {
+  const isRecorded = audit !== undefined && requests.some(isCall);
+  const records = isRecorded ? await audit.begin(by, requests) : [];
+  try {
+    return await run(records);
+  } catch (error) {
+    for (const record of records) record?.failed(error);
+    throw error;
+  }
+}
+
 /** Records what becomes of a message of the stateless era. */
 export async function recordedReply(
   audit: CallAudit,
@@ -233,18 +256,4 @@ export async function recordedReply(
       return batch;
     };
   }
-}
-
-/** An outlet of a session's call that records what is said last. */
-export function recordedOutlet(outlet: Outlet, record: CallRecord | undefined): Outlet {
-  if (record === undefined) return outlet;
-  return {
-    ...outlet,
-    say(said) {
-      const answer = said.events.find(({ isResponse }) => isResponse);
-      if (answer !== undefined) record.answered(answer.message);
-      else if (said.done > 0) record.cancelled();
-      return outlet.say(said);
-    },
-  };
 }

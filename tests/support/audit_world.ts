@@ -5,7 +5,7 @@
  */
 import type { AuditRecord } from "../../src/events/audit.ts";
 import { type AuditKeys, chainFiles, isRecord } from "../../src/events/audit_chain.ts";
-import { type AuditFiles, openAuditFiles } from "../../src/events/audit_files.ts";
+import { type AuditFiles, createAuditFiles } from "../../src/events/audit_files.ts";
 import { type AuditTrail, createAuditTrail } from "../../src/events/audit_trail.ts";
 import { type Folder, openFolder } from "../../src/platform/folder.ts";
 import { type FakeClock, fakeClock, type FakeTimers, fakeTimers } from "./fake_clock.ts";
@@ -44,7 +44,7 @@ export async function auditWorld(
 
   function open() {
     const deps = { folder, keys: AUDIT_KEYS, clock, damaged: (what: string) => damaged.push(what) };
-    const files = openAuditFiles(deps, { fileBytesMax });
+    const files = createAuditFiles(deps, { fileBytesMax });
     const trail = createAuditTrail({
       files,
       clock,

@@ -8,7 +8,7 @@
 import { missingPermission } from "../../domain/access.ts";
 import { GatewayError, ProtocolError } from "../../domain/errors.ts";
 import type { Principal } from "../../domain/principal.ts";
-import { type CallAudit, type CallRecord, isCall, recordedOutlet } from "../call_audit.ts";
+import { type CallAudit, recordedCalls, type Records } from "../call_audit.ts";
 import { InsufficientScope } from "../dispatch.ts";
 import type { VerbatimEndpoint, ViewEndpoint } from "../endpoint.ts";
 import { explained } from "../failure.ts";
@@ -20,6 +20,7 @@ import type { Greeting } from "./handshake.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
 import type { Outlet, Outlets, WholeAnswer } from "./outlet.ts";
 import type { Reader } from "./reader.ts";
+import { recordedOutlet } from "./recorded_outlet.ts";
 import type { SessionRegistry } from "./registry.ts";
 import { idKey } from "./reverse.ts";
 import { revisionOf, type Session, SessionNotFound, takesEmptyEvents } from "./session.ts";
@@ -106,6 +107,13 @@ export interface SessionEndpointDeps {
   readonly clearUp: (session: Session) => Promise<void>;
 }
 
+/** The requests of one POST. */
+export interface Asked {
+  readonly requests: readonly ClientMessage[];
+  readonly isWhole: boolean;
+  readonly batch?: Batch | undefined;
+}
+
 /** What serves each kind of endpoint. */
 export interface Targets {
   readonly verbatim: Target<VerbatimEndpoint>;
@@ -145,7 +153,9 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     const session = found instanceof Promise ? await found : found;
     if (message.kind === "batch") return await postBatch(visitor, session, message, isWhole);
     mayUse(principal, message);
-    if (message.kind === "request") return await begin(visitor, session, [message], isWhole);
+    if (message.kind === "request") {
+      return await begin(visitor, session, { requests: [message], isWhole });
+    }
     const refusal = await oneWay(visitor, session, message);
     return refusal === undefined ? ACCEPTED : { kind: "message", ...refusal };
   }
@@ -164,9 +174,13 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
       if (message.kind === "request" || batch.refused?.has(message)) continue;
       await oneWay(visitor, session, message);
     }
-    return requests.length === 0
-      ? ACCEPTED
-      : await begin(visitor, session, requests, isWhole, batch);
+    if (requests.length === 0) return ACCEPTED;
+    return await begin(visitor, session, { requests, isWhole, batch });
+  }
+
+  function begin(visitor: Visitor, session: Session, asked: Asked): Promise<Pending> {
+    const run = (records: Records) => pending(visitor, session, asked, records);
+    return recordedCalls(deps.audit, visitor, asked.requests, run);
   }
 
   function oneWay({ endpoint }: Visitor, session: Session, message: ClientMessage) {
@@ -175,42 +189,13 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
       : targets.verbatim.oneWay(endpoint, session, message);
   }
 
-  function plan(visitor: Visitor, session: Session, message: ClientMessage): Plan {
-    const { endpoint } = visitor;
-    return endpoint.kind === "view"
-      ? targets.view.plan(visitor, endpoint, session, message)
-      : targets.verbatim.plan(visitor, endpoint, session, message);
-  }
-
-  async function begin(
-    visitor: Visitor,
-    session: Session,
-    requests: readonly ClientMessage[],
-    isWhole: boolean,
-    batch?: Batch,
-  ): Promise<Pending> {
-    const records = await recordsOf(deps.audit, visitor, requests);
-    try {
-      return pending(visitor, session, requests, records, isWhole, batch);
-    } catch (error) {
-      for (const record of records) record?.failed(error);
-      throw error;
-    }
-  }
-
-  function pending(
-    visitor: Visitor,
-    session: Session,
-    requests: readonly ClientMessage[],
-    records: readonly (CallRecord | undefined)[],
-    isWhole: boolean,
-    batch?: Batch,
-  ): Pending {
+  function pending(visitor: Visitor, session: Session, asked: Asked, records: Records): Pending {
+    const { requests, isWhole, batch } = asked;
     const { endpoint, correlationId, version, clientHeaders } = visitor;
     const canPrime = takesEmptyEvents(session, version);
     calls.refuseRunning(session, requests);
     const plans = requests.map((request) => {
-      const make = () => plan(visitor, session, request);
+      const make = () => planOf(targets, visitor, session, request);
       return batch === undefined ? make() : planOrRefusal(make, request, correlationId, batch);
     });
     const [first] = plans;
@@ -253,16 +238,6 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
   };
 }
 
-/** Before anything is done for them. @throws as `CallAudit.begin` */
-export function recordsOf(
-  audit: CallAudit | undefined,
-  visitor: Visitor,
-  requests: readonly ClientMessage[],
-): Promise<readonly (CallRecord | undefined)[]> | readonly undefined[] {
-  if (audit === undefined || !requests.some(isCall)) return [];
-  return audit.begin(visitor, requests);
-}
-
 async function sayAside(
   { registry, listening }: Pick<SessionEndpointDeps, "registry" | "listening">,
   { principal, endpoint }: Visitor,
@@ -274,6 +249,18 @@ async function sayAside(
   // its own would be kept beyond them.
   const events = answers.map((message) => ({ message, isResponse: false }));
   return await listening.say(session, events);
+}
+
+function planOf(
+  targets: Targets,
+  visitor: Visitor,
+  session: Session,
+  message: ClientMessage,
+): Plan {
+  const { endpoint } = visitor;
+  return endpoint.kind === "view"
+    ? targets.view.plan(visitor, endpoint, session, message)
+    : targets.verbatim.plan(visitor, endpoint, session, message);
 }
 
 /** One of several: when it is refused the others still have their answers. */

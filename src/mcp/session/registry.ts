@@ -163,7 +163,7 @@ export function createSessionRegistry(
       (known?.session ?? copies.get(id)?.session ?? records.read(key, entry));
     if (entry === undefined || session === undefined || !records.update(session, entry)) {
       copies.forget(key)?.end.abort(new SessionNotFound());
-      if (entry !== undefined) deps.ended("forged", session?.base ?? known?.session.base);
+      if (entry !== undefined) deps.ended("forged", session?.base);
       throw new SessionNotFound();
     }
     // Two requests may load a session at once: they must share what is known besides the record.
@@ -219,14 +219,8 @@ export function createSessionRegistry(
     return expired;
   }
 
-  return {
-    open,
-    find,
-    save,
-    list: () => liveSessions(directory, records, options.maxMs),
-    end,
-    sweep,
-  };
+  const list = () => liveSessions(directory, records, options.maxMs);
+  return { open, find, save, list, end, sweep };
 }
 
 async function liveSessions(

@@ -9,7 +9,7 @@
  * @see design.md, "Sessions belong to no replica, running calls do", "Ids"
  */
 import { GatewayError, ProtocolError, RateLimited } from "../../domain/errors.ts";
-import { type CallAudit, type CallRecord, recordedOutlet } from "../call_audit.ts";
+import { type CallAudit, recordedCalls, type Records } from "../call_audit.ts";
 import { explained } from "../failure.ts";
 import { type Batch, type ClientMessage, InvalidMessage, METHOD_NOT_FOUND } from "../message.ts";
 import { outbound } from "../relay.ts";
@@ -32,10 +32,10 @@ import type { SessionCalls } from "./calls.ts";
 import { createDirectOutlet } from "./direct_outlet.ts";
 import {
   ACCEPTED,
+  type Asked,
   mayUse,
   type Pending,
   type Posted,
-  recordsOf,
   requestsOf,
   type SessionEndpoint,
   ungreeted,
@@ -45,6 +45,7 @@ import { type Greeting, greeting, helloOf } from "./handshake.ts";
 import { sendOneWay } from "./one_way.ts";
 import { cancelledKey, idKey } from "./reverse.ts";
 import type { InboundEdits } from "./inbound.ts";
+import { recordedOutlet } from "./recorded_outlet.ts";
 import type { Shared, SharedSessions } from "./shared_sessions.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
 
@@ -106,26 +107,23 @@ export function createSessionless(
       await cancel(visitor, message);
     }
     if (requests.length === 0) return ACCEPTED;
-    const records = await recordsOf(deps.audit, visitor, requests);
-    try {
-      return await pending(visitor, requests, records, isWhole, isBatch ? message : undefined);
-    } catch (error) {
-      for (const record of records) record?.failed(error);
-      if (isBatch || error instanceof ProtocolError) throw error;
-      const { id, method } = requests[0]!;
-      // Nothing was sent: what failed is the upstream session.
-      const body = failureResponse(id, method, explained(error, true), visitor.correlationId);
-      return { kind: "message", status: error instanceof RateLimited ? 429 : 200, body };
-    }
+    const asked = { requests, isWhole, batch: isBatch ? message : undefined };
+    return await recordedCalls(deps.audit, visitor, requests, async (records) => {
+      try {
+        return await pending(visitor, asked, records);
+      } catch (error) {
+        if (isBatch || error instanceof ProtocolError) throw error;
+        const { id, method } = requests[0]!;
+        // Nothing was sent: what failed is the upstream session.
+        const body = failureResponse(id, method, explained(error, true), visitor.correlationId);
+        records[0]?.answered(body);
+        return { kind: "message", status: error instanceof RateLimited ? 429 : 200, body };
+      }
+    });
   }
 
-  async function pending(
-    visitor: Visitor,
-    requests: readonly ClientMessage[],
-    records: readonly (CallRecord | undefined)[],
-    isWhole: boolean,
-    batch: Batch | undefined,
-  ): Promise<Pending> {
+  async function pending(visitor: Visitor, asked: Asked, records: Records): Promise<Pending> {
+    const { requests, isWhole, batch } = asked;
     const steps = await Promise.all(
       requests.map((request) =>
         batch === undefined
