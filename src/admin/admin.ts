@@ -48,7 +48,9 @@ export interface Admin {
   ) => Promise<Response>;
 }
 
-export interface AdminDeps extends UpstreamOperationsDeps, Pick<StatsOperationsDeps, "snapshot"> {
+type StatsDeps = Pick<StatsOperationsDeps, "snapshot" | "auditCounts">;
+
+export interface AdminDeps extends UpstreamOperationsDeps, StatsDeps {
   readonly servers: ServerService;
   readonly items: ItemService;
   readonly sessions: SessionOperationsDeps;

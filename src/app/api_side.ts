@@ -22,7 +22,7 @@ interface ApiParts extends Kept, UpstreamSide, Services {
   readonly stats: Stats;
   readonly sessions: ReturnType<typeof openSessions>;
   readonly audit: AdminDeps["audit"];
-  readonly records: AdminDeps["records"];
+  readonly records: AdminDeps["records"] & { readonly counts: AdminDeps["auditCounts"] };
 }
 
 type Services = Pick<AccountSide, "users" | "teams" | "tokens" | "revocations">;
@@ -72,5 +72,6 @@ export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
     timers,
     audit: parts.audit,
     records: parts.records,
+    auditCounts: parts.records.counts,
   }, { version: VERSION });
 }

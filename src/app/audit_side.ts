@@ -49,6 +49,7 @@ export async function openAudit(base: Base, database: Database) {
   shipping?.start();
   return {
     trail: written?.trail,
+    counts: written?.trail.counts,
     async search({ subject, ...query }: AuditQuery) {
       // What cannot be shipped now is read later.
       await shipping?.catchUp(CATCH_UP_MS).catch(() => {});

@@ -14,13 +14,16 @@ import {
   EVERYTHING_PATH,
   type EverythingWorld,
   openEverythingWorld,
+  startEverything,
 } from "../support/everything.ts";
 import { CALL, openInstallation, slowCall } from "../support/gateway_program.ts";
 import { callModern, modernBytes, type ModernCall } from "../support/modern.ts";
 import { openRaw } from "../support/open_reply.ts";
 import { runProgram } from "../support/program.ts";
 import { openSession, sessionBody, toolCall } from "../support/session_client.ts";
-import { mintToken } from "../support/tokens.ts";
+import { greetOld } from "../support/old_sse_client.ts";
+import { startGateway } from "../support/processes.ts";
+import { mintToken, TEST_JWT_SECRET } from "../support/tokens.ts";
 import { until } from "../support/until.ts";
 
 type Entry = AuditRecord & { readonly time: number };
@@ -83,6 +86,11 @@ const WAYS: Readonly<Record<string, (world: EverythingWorld) => Promise<unknown>
   "a session, all servers": async ({ gateway, token }) => {
     await using session = await openSession(gateway.origin, { token });
     await session.send(toolCall("everything-test_error_handling"));
+  },
+  "the transport of 2024-11-05": async ({ gateway, token }) => {
+    using stream = await greetOld(gateway.origin, { path: "/servers/everything/sse", token });
+    await stream.call(1, "test_error_handling");
+    await stream.response(1);
   },
 };
 
@@ -164,6 +172,53 @@ Deno.test("AUD-01: refusals are recorded, and a flood of them is counted", async
       ["denied", "not_found", "POST", undefined, "alice@example.com"],
     ],
   );
+});
+
+const NOBODYS = { visibility: "private", owner: "bob@example.com" };
+
+Deno.test("AUTHZ-09: whose private server is used, and hidden ones that are tried, is said", async () => {
+  await using upstream = await startEverything();
+  await using gateway = await startGateway({
+    config: {
+      mcpServers: { secret: { type: "http", url: `${upstream.origin}/mcp`, ...NOBODYS } },
+    },
+    env: { JWT_SECRET_KEY: TEST_JWT_SECRET },
+  });
+  const admin = await mintToken({ sub: "root@example.com", is_admin: true });
+  const call = { params: { name: "secret-test_simple_text", arguments: {} } };
+  for (const token of [admin, await mintToken()]) {
+    await callModern(gateway.origin, { ...call, token });
+  }
+  const found = await ends({ gateway }, 2);
+  assertEquals(found.map(({ access, outcome }) => [access, outcome]), [
+    ["admin", "ok"],
+    ["hidden", "error"],
+  ]);
+});
+
+Deno.test("AUD-01: the client's address is what a trusted proxy says, and nobody else", async () => {
+  for (const [proxies, address] of [["127.0.0.0/8", "203.0.113.9"], ["", "127.0.0.1"]]) {
+    await using world = await openEverythingWorld({ env: { TRUSTED_PROXIES: proxies! } });
+    const headers = { "X-Forwarded-For": "198.51.100.1, 203.0.113.9, 127.0.0.3" };
+    const { gateway: { origin }, token } = world;
+    await callModern(origin, { ...TEXT, path: EVERYTHING_PATH, token, headers });
+    assertEquals((await ends(world, 1)).map((one) => one.address), [address]);
+  }
+});
+
+Deno.test("the end of a session is recorded", async () => {
+  await using world = await openEverythingWorld();
+  const { gateway: { origin }, token } = world;
+  await (await openSession(origin, { path: EVERYTHING_PATH, token })).end();
+  const found = await until(
+    "the end",
+    () => recordsOf(world).find(({ action }) => action === "session.end"),
+  );
+  assertEquals([found.code, found.subject, found.endpoint], [
+    "closed",
+    "alice@example.com",
+    "/servers/everything",
+  ]);
 });
 
 Deno.test("AUD-05: arguments and credentials are in no file of the audit", async () => {
@@ -299,6 +354,8 @@ for (const [what, call] of Object.entries(UNRECORDED)) {
     assertEquals((await world.upstream.stats()).calls, {});
     block.free();
     assertEquals(await call(world), 200);
+    const { audit } = await (await (await api(world)).get("/api/stats")).json();
+    assert(audit.lost > 0 && audit.records > 0, JSON.stringify(audit));
   });
 }
 

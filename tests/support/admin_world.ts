@@ -126,6 +126,7 @@ export async function adminWorld(
     tokens: people.tokens,
     revocations: people.revocations,
     audit: undefined,
+    auditCounts: undefined,
     records: { search: () => Promise.resolve({ records: [], next: undefined }) },
   };
   const admin = createAdmin(deps, { version: "1.2.3" });
