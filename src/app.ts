@@ -21,6 +21,7 @@ import { randomText } from "./platform/random.ts";
 import { createPace } from "./platform/pace.ts";
 import { createTimers } from "./platform/timers.ts";
 import { createStats } from "./telemetry/stats.ts";
+import { auditHooks, openAudit } from "./app/audit_side.ts";
 import { openAccounts } from "./app/account_side.ts";
 import { type Base, box, type Platform } from "./app/base.ts";
 import { createApi } from "./app/api_side.ts";
@@ -68,6 +69,8 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const kept = await openCatalog(base);
   const accounts = await openAccounts(base, kept.database);
   const { catalog, views, tables } = kept;
+  const audit = await openAudit(base, kept.database);
+  const hooks = auditHooks(base, audit.trail, catalog);
   const endpoints = createEndpoints(catalog, views);
   const changes = createListChanges({ catalog, views, timers, pace });
   const stats = createStats(clock.now(), STATS);
@@ -87,7 +90,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const sessions = openSessions(base, upstream, statelessServers, catalog, stats, {
     ...view,
     check,
-  });
+  }, hooks);
   const { stateless, streamable, legacySse, rates, bridge } = createMessageSide(base, {
     ...upstream,
     ...view,
@@ -96,6 +99,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     stats,
     check,
     sessions,
+    audit: hooks.calls,
     serverOf: (slug: string) => catalog.upstream(slug)?.server,
     isFinishing: () => isFinishing,
   });
@@ -114,7 +118,17 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       notReady: () => phase === "ready" ? [] : [phase],
     }),
     endpoints,
-    admin: createApi(base, { ...accounts, ...kept, ...upstream, discovery, stats, sessions }),
+    admin: createApi(base, {
+      ...accounts,
+      ...kept,
+      ...upstream,
+      discovery,
+      stats,
+      sessions,
+      audit: hooks.admin,
+      records: audit,
+    }),
+    audit: hooks.access,
     newCorrelationId: correlationIds(),
   });
 
@@ -150,6 +164,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       auth.close();
       await bridge.close();
       await upstream.close();
+      await audit.close();
       await kept.database.close();
     },
   };

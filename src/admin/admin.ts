@@ -16,6 +16,8 @@ import { GatewayError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import { problemDocument } from "../http/problem.ts";
 import type { Timers } from "../platform/timers.ts";
+import type { AdminAudit } from "./admin_audit.ts";
+import { type AuditOperationsDeps, createAuditOperations } from "./api/audit.ts";
 import { openApiDocument } from "./api/document.ts";
 import { preconditionOf } from "./api/etag.ts";
 import { readJson, readQuery } from "./api/input.ts";
@@ -42,12 +44,13 @@ export interface Admin {
    */
   readonly fetch: (
     request: Request,
-    principal: Principal,
-    correlationId: string,
+    visit: Visit,
   ) => Promise<Response>;
 }
 
-export interface AdminDeps extends UpstreamOperationsDeps, Pick<StatsOperationsDeps, "snapshot"> {
+type StatsDeps = Pick<StatsOperationsDeps, "snapshot" | "auditCounts">;
+
+export interface AdminDeps extends UpstreamOperationsDeps, StatsDeps {
   readonly servers: ServerService;
   readonly items: ItemService;
   readonly sessions: SessionOperationsDeps;
@@ -56,6 +59,9 @@ export interface AdminDeps extends UpstreamOperationsDeps, Pick<StatsOperationsD
   readonly tokens: TokenService;
   readonly revocations: RevocationService;
   readonly timers: Timers;
+  /** `undefined` where nothing is recorded. */
+  readonly audit: AdminAudit | undefined;
+  readonly records: AuditOperationsDeps;
 }
 
 export interface AdminOptions {
@@ -63,9 +69,11 @@ export interface AdminOptions {
 }
 
 /** What comes with a request besides the request; handed in as Hono's `env`. */
-interface Visit {
+export interface Visit {
   readonly principal: Principal;
   readonly correlationId: string;
+  /** IP address of the client. */
+  readonly address: () => string;
 }
 
 type Visited = Context<{ Bindings: Visit }>;
@@ -97,8 +105,8 @@ export function createAdmin(deps: AdminDeps, options: AdminOptions): Admin {
   });
   return {
     verbsOf: (path) => verbsOf(paths, path),
-    async fetch(request, principal, correlationId) {
-      return await app.fetch(request, { principal, correlationId });
+    async fetch(request, visit) {
+      return await app.fetch(request, visit);
     },
   };
 }
@@ -113,6 +121,7 @@ export function operationsOf(deps: AdminDeps, options: AdminOptions): readonly O
     ...createResourceOperations(deps.items),
     ...createSessionOperations(deps.sessions),
     ...createStatsOperations(deps),
+    ...createAuditOperations(deps.records),
     ...createUserOperations(deps.users),
     ...createTeamOperations(deps.teams),
     ...createTokenOperations(deps.tokens),
@@ -170,14 +179,21 @@ async function serve(deps: AdminDeps, c: Visited, methods: Methods): Promise<Res
   if (wanted === undefined) return otherMethod(methods, correlationId);
   checkRoute(principal, `${wanted.method} ${wanted.path}`);
   const request = c.req.raw;
-  const answer = await wanted.run({
-    principal,
-    id: c.req.param("id") ?? "",
-    email: c.req.param("email") ?? "",
-    isExpected: preconditionOf(request.headers.get("if-match")),
-    query: readQuery(request.url),
-    readBody: () => readJson(request, deps.timers),
-  });
+  const id = c.req.param("id") ?? "";
+  const email = c.req.param("email") ?? "";
+  const run = () =>
+    wanted.run({
+      principal,
+      id,
+      email,
+      isExpected: preconditionOf(request.headers.get("if-match")),
+      query: readQuery(request.url),
+      readBody: () => readJson(request, deps.timers),
+    });
+  const { audit } = deps;
+  const answer = audit === undefined
+    ? await run()
+    : await audit.recorded(c.env, wanted, [id, email].filter(Boolean).join(" "), run);
   return responseTo(answer);
 }
 

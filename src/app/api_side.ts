@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { createAdmin } from "../admin/admin.ts";
+import { type AdminDeps, createAdmin } from "../admin/admin.ts";
 import type { Discovery } from "../catalog/discovery.ts";
 import { createItemService } from "../catalog/item_service.ts";
 import { createServerService } from "../catalog/server_service.ts";
@@ -21,6 +21,8 @@ interface ApiParts extends Kept, UpstreamSide, Services {
   readonly discovery: Discovery;
   readonly stats: Stats;
   readonly sessions: ReturnType<typeof openSessions>;
+  readonly audit: AdminDeps["audit"];
+  readonly records: AdminDeps["records"] & { readonly counts: AdminDeps["auditCounts"] };
 }
 
 type Services = Pick<AccountSide, "users" | "teams" | "tokens" | "revocations" | "teamIdOf">;
@@ -70,5 +72,8 @@ export function createApi({ config, platform, timers, pace }: Base, parts: ApiPa
     revocations: parts.revocations,
     snapshot: stats.snapshot,
     timers,
+    audit: parts.audit,
+    records: parts.records,
+    auditCounts: parts.records.counts,
   }, { version: VERSION });
 }

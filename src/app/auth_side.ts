@@ -51,6 +51,7 @@ export function createAuthSide(
       trustProxy: config.trustProxyAuth,
     }),
     principalOf: rights.principalOf,
+    sourceOf: proxies.sourceOf,
     watch: rights.watch,
     proxyUser,
     authorizationServers: config.oidcIssuers.map(({ issuer }) => issuer),

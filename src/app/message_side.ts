@@ -14,6 +14,7 @@ import { createSseWriter } from "../http/sse_writer.ts";
 import { createStatelessHttp } from "../http/stateless_http.ts";
 import { createStreamPlaces } from "../http/stream_places.ts";
 import { createStreamable } from "../http/streamable.ts";
+import type { CallAudit } from "../mcp/call_audit.ts";
 import { createDispatch } from "../mcp/dispatch.ts";
 import type { Endpoints } from "../mcp/endpoint.ts";
 import { createSessions, createSessionsOff, type SessionViews } from "../mcp/session/sessions.ts";
@@ -30,6 +31,7 @@ import { createLocalRateLimiter } from "../policy/rate_limit.ts";
 import { createRateLimits } from "../policy/rate_limits.ts";
 import type { Fields, Log } from "../telemetry/log.ts";
 import type { Stats } from "../telemetry/stats.ts";
+import type { AuditHooks } from "./audit_side.ts";
 import { type Base, logAt } from "./base.ts";
 import { openBridge } from "./bridge_side.ts";
 import { keepers } from "./keepers.ts";
@@ -67,6 +69,7 @@ interface MessageParts extends UpstreamSide, ViewParts {
   readonly statelessServers: StatelessServers;
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
   readonly sessions: ReturnType<typeof openSessions>;
+  readonly audit: CallAudit | undefined;
   readonly isFinishing: () => boolean;
 }
 
@@ -90,7 +93,7 @@ export function createMessageSide(base: Base, parts: MessageParts) {
   });
   const http = { timers, budget, places, sse: createSseWriter(clock.monotonic) };
   const rates = createRateGate({ limits: rateLimits(base), views });
-  const dispatch = createDispatch({ calls, view, budget });
+  const dispatch = createDispatch({ calls, view, budget, audit: parts.audit });
   const stateless = createStatelessHttp({ ...http, dispatch }, config);
   const { isFinishing, sessions: { endpoint } } = parts;
   const session = createSessionHttp({ ...http, endpoint, isFinishing }, config);
@@ -114,6 +117,7 @@ export function openSessions(
   catalog: Catalog,
   stats: Stats,
   views: ViewParts,
+  { calls: audit, ended }: Pick<AuditHooks, "calls" | "ended">,
 ) {
   const { clock, log } = platform;
   const common = {
@@ -124,6 +128,8 @@ export function openSessions(
     version: VERSION,
     views: { ...views, lists: forSessions(views.lists, pace), editsOf: editsOf(views) },
     record: stats.record,
+    audit,
+    ended,
     serverOf: (slug: string) => catalog.upstream(slug)?.server,
     failed: (what: string, fields: Fields, error: unknown) =>
       logAt(log, error)(what, { ...fields, error }),

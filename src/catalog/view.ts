@@ -41,6 +41,8 @@ export interface View {
   readonly audiences: ReadonlyMap<string, Audience>;
   /** What has this name, or exactly this URI or template, and is there for this caller. */
   readonly find: (principal: Principal, kind: ItemKind, name: string) => Binding | undefined;
+  /** What has this name, whoever may see it: for records of what was tried, never for an answer. */
+  readonly behind: (kind: ItemKind, name: string) => Binding | undefined;
   /** What this caller may read this URI from, the best first. */
   readonly resolve: (principal: Principal, uri: string) => readonly ResolvedUri[];
   /** Whether nothing hides the server's own URI from this caller. */
@@ -171,8 +173,9 @@ function lookups(
   parts: View["parts"],
   tables: Names["tables"],
   templates: readonly RankedTemplate[],
-): Pick<View, "find" | "resolve" | "isOpen"> {
+): Pick<View, "find" | "behind" | "resolve" | "isOpen"> {
   return {
+    behind: (kind, name) => tables[kind].get(name),
     find(principal, kind, name) {
       const binding = tables[kind].get(name);
       return binding !== undefined && maySeeItem(principal, binding) ? binding : undefined;

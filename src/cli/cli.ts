@@ -6,6 +6,7 @@
 import { ConfigError } from "../config/load.ts";
 import { VERSION } from "../domain/version.ts";
 import { UsageError } from "./args.ts";
+import { audit } from "./audit.ts";
 import { doctor } from "./doctor.ts";
 import { keys } from "./keys.ts";
 import { migrateDatabase } from "./migrate.ts";
@@ -66,6 +67,17 @@ Seals every stored credential with the key in AUTH_ENCRYPTION_SECRET. The key be
 AUTH_ENCRYPTION_SECRET_PREVIOUS; one that was generated is in the file encryption.key of the data
 directory. With SQLite the gateway must not run meanwhile. With PostgreSQL, first give both keys to
 all replicas, then run this once, then take the previous key away.
+
+${COMMON_HELP}`,
+  },
+  audit: {
+    run: audit,
+    summary: "check that the audit trail is what was written",
+    help: `Usage: sallyport audit verify [options]
+
+Reads the audit files of a data directory from the first to the last line. Ends with 1 and names
+file and line when something in them was changed, removed, put in or reordered. Needs the
+AUTH_ENCRYPTION_SECRET that they were written with. The gateway may run meanwhile.
 
 ${COMMON_HELP}`,
   },

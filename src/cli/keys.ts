@@ -3,32 +3,25 @@
  *
  * @module
  */
-import type { Config } from "../config/load.ts";
 import { systemClock } from "../platform/clock.ts";
-import { loadOrCreateSecret, openDataDir } from "../platform/data_dir.ts";
 import { migrate } from "../storage/migrate.ts";
 import { createKeyring } from "../storage/sealed.ts";
 import { type ResealCounts, resealSecrets } from "../storage/tables/reseal.ts";
 import { configFrom, parseOptions, UsageError } from "./args.ts";
 import { withDatabase } from "./database_place.ts";
+import { encryptionSecretOf } from "./encryption_secret.ts";
 
 export async function keys(args: readonly string[]): Promise<number> {
   const [action, ...options] = args;
   if (action !== "rotate") throw new UsageError('"keys" is followed by "rotate"');
   const config = configFrom(parseOptions(options, {}));
-  const keyring = createKeyring(await currentSecret(config), config.encryptionSecretPrevious);
+  const keyring = createKeyring(await encryptionSecretOf(config), config.encryptionSecretPrevious);
   const counts = await withDatabase(config, async (database) => {
     await migrate(database, { clock: systemClock });
     return await resealSecrets(database, keyring);
   });
   for (const line of report(counts)) console.log(line);
   return counts.unreadable === 0 ? 0 : 1;
-}
-
-async function currentSecret({ encryptionSecret, dataDir }: Config): Promise<string> {
-  if (encryptionSecret !== undefined) return encryptionSecret;
-  await openDataDir(dataDir);
-  return await loadOrCreateSecret(dataDir, "encryption");
 }
 
 function report({ resealed, current, unreadable, unreadableOf }: ResealCounts): readonly string[] {

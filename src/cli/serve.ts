@@ -10,18 +10,14 @@ import type { Config } from "../config/load.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { ServeInfo } from "../http/caller.ts";
 import { ClientCut } from "../http/sse_writer.ts";
-import {
-  loadOrCreateSecret,
-  makePrivate,
-  openDataDir,
-  sessionsFile,
-} from "../platform/data_dir.ts";
+import { makePrivate, openDataDir, sessionsFile } from "../platform/data_dir.ts";
 import { environmentForPrograms } from "../platform/process.ts";
 import { IN_MEMORY } from "../storage/database_url.ts";
 import { createLog, type Log } from "../telemetry/log.ts";
 import { configFrom, parseOptions } from "./args.ts";
 import { databasePlace } from "./database_place.ts";
 import { warnings } from "./doctor.ts";
+import { encryptionSecretOf } from "./encryption_secret.ts";
 import { loadGatewayKeys } from "./gateway_keys.ts";
 import { watchConfig } from "./reload.ts";
 
@@ -38,8 +34,7 @@ export async function serve(args: readonly string[]): Promise<number> {
     await makePrivate(sessionsFile(config.dataDir));
   }
   const jwtKeys = await loadGatewayKeys(config);
-  const encryptionSecret = config.encryptionSecret ??
-    await loadOrCreateSecret(config.dataDir, "encryption");
+  const encryptionSecret = await encryptionSecretOf(config);
   const { stopped, stop: stopFor } = signals(log);
   outliveMistakes(log);
   const kept = { jwtKeys, encryptionSecret, database };

@@ -357,6 +357,18 @@ export const ENTRIES = {
     default: "25s",
     help: "After that, how long running calls may take to finish.",
   }),
+  audit: entry({
+    env: "AUDIT",
+    parse: boolean,
+    default: "true",
+    help: "Whether who did what is recorded; then nothing runs of which no record can be kept.",
+  }),
+  auditMs: entry({
+    env: "AUDIT_RETENTION",
+    parse: duration({ min: "1d", max: "3650d" }),
+    default: "90d",
+    help: "How long audit records are kept, in files and in the database.",
+  }),
   logLevel: entry({
     env: "LOG_LEVEL",
     parse: oneOf("debug", "info", "warning", "error"),

@@ -262,4 +262,14 @@ export const LIMITS = {
   changesKept: 10_000,
   /** Changes taken over one by one; behind more, reading everything again is less work. */
   changesRead: 1000,
+  /** One text in an audit record; names are shorter, and what is not is an attack on readers. */
+  auditTextChars: 256,
+  /** One write to an audit file, so that at a start its end is found near the end of the file. */
+  auditWriteBytes: 512 * 1024,
+  /** An audit file, so that old ones can be removed one by one. */
+  auditFileBytes: 64 * 1024 * 1024,
+  /** Kinds of refusals that are told apart when equal ones are counted. */
+  auditRefusals: 1000,
+  /** Arguments up to this size are hashed by their values, larger ones as they were written. */
+  auditArgumentBytes: 64 * 1024,
 } as const;

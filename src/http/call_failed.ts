@@ -11,15 +11,17 @@ import { bareProblem, rpcProblem } from "./problem.ts";
 export class CallFailed extends Error {
   override readonly name = "CallFailed";
   readonly response: Response;
+  readonly call: ClientMessage;
 
-  constructor(cause: unknown, response: Response) {
+  constructor(cause: unknown, call: ClientMessage, response: Response) {
     super("A call failed before it was relayed", { cause });
+    this.call = call;
     this.response = response;
   }
 }
 
 export function withId(error: unknown, message: ClientMessage, correlationId: string): CallFailed {
-  return new CallFailed(error, rpcProblem(error, correlationId, message.id));
+  return new CallFailed(error, message, rpcProblem(error, correlationId, message.id));
 }
 
 /** Of a message that is not taken, whatever it is: only a request has an answer to put that in. */
@@ -31,6 +33,6 @@ export function notTaken(
   return untraced(() =>
     message.kind === "request"
       ? withId(error, message, correlationId)
-      : new CallFailed(error, bareProblem(error))
+      : new CallFailed(error, message, bareProblem(error))
   );
 }

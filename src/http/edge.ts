@@ -15,6 +15,7 @@ import { InsufficientScope } from "../mcp/dispatch.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { Verdict } from "../policy/rate_limits.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { AccessAudit } from "./access_audit.ts";
 import { CallFailed } from "./call_failed.ts";
 import {
   Caller,
@@ -55,6 +56,10 @@ export interface EdgeDeps {
   /** The management API: `/api` and all below. */
   readonly admin: Api;
   readonly newCorrelationId: () => string;
+  /** Where the client of a request is; see `TrustedProxies`. */
+  readonly sourceOf: (peer: string, forwardedFor: string | undefined) => string;
+  /** `undefined` where nothing is recorded. */
+  readonly audit: AccessAudit | undefined;
 }
 
 export interface Api {
@@ -63,8 +68,9 @@ export interface Api {
   /** @throws {GatewayError} */
   readonly fetch: (
     request: Request,
-    principal: Principal,
-    correlationId: string,
+    visit:
+      & { readonly principal: Principal; readonly correlationId: string }
+      & Pick<Visit, "address">,
   ) => Promise<Response>;
 }
 
@@ -75,6 +81,10 @@ interface Visit {
   /** As it was received: only for who is calling. */
   readonly received: RequestHead;
   readonly correlationId: string;
+  /** IP address of the client. */
+  readonly address: () => string;
+  /** Once it is known. */
+  credential: Credential | undefined;
 }
 
 type Handler = (visit: Visit) => Response | Promise<Response>;
@@ -158,11 +168,15 @@ function mcpRoutes(
 async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Promise<Response> {
   const correlationId = deps.newCorrelationId();
   let head: RequestHead | undefined;
+  let visit: Visit | undefined;
   let response: Response;
   let mayRead = false;
   try {
     const received = readHead(c.req.raw);
     head = withoutProxyWords(deps, c, received);
+    const forwardedFor = head.headers.get("x-forwarded-for");
+    const address = () => deps.sourceOf(peerOf(c), forwardedFor);
+    visit = { c, head, received, correlationId, address, credential: undefined };
     deps.guard.checkHost(head);
     if (!route?.isOpenToAllOrigins) {
       deps.guard.checkOrigin(head);
@@ -173,9 +187,13 @@ async function enter(deps: EdgeDeps, c: Context, route: Route | undefined): Prom
       if (refusal !== undefined) throw refusal;
     }
     if (!route) throw new GatewayError("not_found", "There is nothing here");
-    response = await serve(deps, { c, head, received, correlationId }, route);
+    response = await serve(deps, visit, route);
   } catch (error) {
     response = failed(deps, head, correlationId, error);
+    if (visit !== undefined) {
+      const isOfCall = error instanceof CallFailed;
+      deps.audit?.refused(visit, isOfCall ? error.cause : error, isOfCall ? error.call : undefined);
+    }
   }
   if (head === undefined) return response;
   if (mayRead) addCorsHeaders(head, response, route?.cors);
@@ -217,10 +235,13 @@ async function refuseVerb(
 function identify(deps: EdgeDeps, visit: Visit): Principal | Promise<Principal> {
   // RFC 6750, section 2.3, is not served: addresses end up in logs. One that is tried is no absence.
   if (visit.head.query.includes("access_token=")) throw invalidToken("A token in the query");
+  const known = (credential: Credential) => {
+    visit.credential = credential;
+    deps.audit?.authenticated(visit, credential);
+    return deps.principalOf(credential);
+  };
   const credential = deps.authenticate(new Caller(deps, visit.c, visit.received));
-  return credential instanceof Promise
-    ? credential.then(deps.principalOf)
-    : deps.principalOf(credential);
+  return credential instanceof Promise ? credential.then(known) : known(credential);
 }
 
 type McpHandler = (request: StreamableRequest) => Promise<Response>;
@@ -248,14 +269,16 @@ function serveMcpAs(
 }
 
 async function unlessRefused(
-  { timers }: EdgeDeps,
-  { c, head, correlationId }: Visit,
+  deps: EdgeDeps,
+  visit: Visit,
   verdict: Verdict | Promise<Verdict>,
   serve: () => Promise<Response>,
 ): Promise<Response> {
   const refusal = await verdict;
   if (refusal === undefined) return await serve();
-  return await refusedUnread(timers, refusal, { request: c.req.raw, head, correlationId });
+  deps.audit?.refused(visit, refusal, undefined);
+  const { c, head, correlationId } = visit;
+  return await refusedUnread(deps.timers, refusal, { request: c.req.raw, head, correlationId });
 }
 
 function serveEndpoint(
@@ -264,7 +287,7 @@ function serveEndpoint(
   principal: Principal,
   handler: McpHandler,
 ): Promise<Response> {
-  const { c, head, correlationId } = visit;
+  const { c, head, correlationId, address } = visit;
   const slug = c.req.param("server");
   const endpoint: Endpoint | undefined = slug === undefined
     ? deps.endpoints.all(principal)
@@ -282,17 +305,18 @@ function serveEndpoint(
     principal,
     endpoint,
     correlationId,
+    address,
     delivered,
     watch,
   });
 }
 
 async function serveApi(deps: EdgeDeps, visit: Visit): Promise<Response> {
-  const { c, correlationId } = visit;
+  const { c, correlationId, address } = visit;
   const principal = await identify(deps, visit);
   const refusal = await deps.rates.principal?.(principal);
   if (refusal !== undefined) throw refusal;
-  return await deps.admin.fetch(c.req.raw, principal, correlationId);
+  return await deps.admin.fetch(c.req.raw, { principal, correlationId, address });
 }
 
 function metadataReply(deps: EdgeDeps, { c, head }: Visit): Response {

@@ -199,10 +199,10 @@ async function listen(
   }
 }
 
-function visitor({ principal, endpoint, correlationId, head }: StreamableRequest): Visitor {
-  const { headers } = head;
+function visitor(incoming: StreamableRequest): Visitor {
+  const { principal, endpoint, correlationId, address, head: { headers } } = incoming;
   const version = headers.get("mcp-protocol-version");
-  return { principal, endpoint, correlationId, version, clientHeaders: headers };
+  return { principal, endpoint, correlationId, address, version, clientHeaders: headers };
 }
 
 function isInitialize(message: ClientMessage): boolean {

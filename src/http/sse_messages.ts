@@ -188,11 +188,11 @@ function accepted(): Response {
 
 /** As whom the session knows whoever sends a request of this transport. */
 export function visitorOf(
-  { principal, endpoint, correlationId, head }: StreamableRequest,
+  { principal, endpoint, correlationId, address, head }: StreamableRequest,
 ): Visitor {
   // Clients of this transport do not understand events without data, whatever they speak.
   const version = OLDEST_REVISION;
-  return { principal, endpoint, correlationId, version, clientHeaders: head.headers };
+  return { principal, endpoint, correlationId, address, version, clientHeaders: head.headers };
 }
 
 const OLDEST_REVISION = "2024-11-05";

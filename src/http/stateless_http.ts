@@ -91,6 +91,7 @@ export function createStatelessHttp(
       principal: incoming.principal,
       endpoint: incoming.endpoint,
       correlationId,
+      address: incoming.address,
       message,
       headers: mirrorHeaders(head),
       clientHeaders: head.headers,

@@ -25,6 +25,8 @@ export interface StreamableRequest {
   readonly principal: Principal;
   readonly endpoint: Endpoint;
   readonly correlationId: string;
+  /** See `CallSource`. */
+  readonly address: () => string;
   /** Settles when the response has been sent, or cannot be any more. */
   readonly delivered: Promise<void>;
   /**

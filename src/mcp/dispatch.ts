@@ -10,6 +10,7 @@ import { GatewayError, ProtocolError } from "../domain/errors.ts";
 import { missingForSubscription, missingPermission } from "../domain/access.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
+import { type CallAudit, isCall, recordedReply } from "./call_audit.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { type ClientMessage, INVALID_REQUEST, isObject } from "./message.ts";
 import { checkStateless, type MirrorHeaders } from "./revisions/stateless_era.ts";
@@ -24,6 +25,8 @@ export interface CallContext {
   /** All headers of the request, for servers that get some of them. */
   readonly clientHeaders: ReadonlyMap<string, string>;
   readonly correlationId: string;
+  /** See `CallSource`. */
+  readonly address: () => string;
   /** Aborted when the client leaves or a deadline runs out; either way the upstream call ends. */
   readonly abort: AbortController;
 }
@@ -40,18 +43,29 @@ export interface DispatchDeps {
   readonly calls: StatelessCalls;
   readonly view: StatelessView;
   readonly budget: ByteBudget;
+  /** `undefined` where nothing is recorded. */
+  readonly audit: CallAudit | undefined;
 }
 
 /**
  * Refusals that need no upstream server are thrown at once; what is returned rejects only with a
- * `ProtocolError`, or a `GatewayError` where a notification could not be passed on or the caller
- * has too much open at upstream servers.
+ * `ProtocolError`, or a `GatewayError` where a notification could not be passed on, the caller has
+ * too much open at upstream servers, or no record of the call can be kept.
  */
 export type Dispatch = (call: CallContext) => Promise<Reply>;
 
-export function createDispatch({ calls, view, budget }: DispatchDeps): Dispatch {
+export function createDispatch({ calls, view, budget, audit }: DispatchDeps): Dispatch {
+  function serve(call: CallContext): Promise<Reply> {
+    const { message, endpoint } = call;
+    if (endpoint.kind === "view") return view.serve(call, endpoint);
+    const own = endpoint.narrowed && view.narrowed(call, endpoint.narrowed);
+    if (own !== undefined) return own;
+    const upstream = { ...call, server: endpoint.server };
+    return message.kind === "notification" ? calls.notification(upstream) : calls.request(upstream);
+  }
+
   return (call) => {
-    const { message, principal, endpoint } = call;
+    const { message, principal } = call;
     if (message.kind === "response") {
       throw new ProtocolError(INVALID_REQUEST, 400, "A client of this revision sends no responses");
     }
@@ -61,11 +75,7 @@ export function createDispatch({ calls, view, budget }: DispatchDeps): Dispatch 
     if (missing !== undefined) throw new InsufficientScope(missing);
     // Before anything is sent: an answer of 503 means that nothing was executed.
     if (budget.isSpent()) throw new GatewayError("unavailable", "The gateway is full");
-    if (endpoint.kind === "view") return view.serve(call, endpoint);
-    const own = endpoint.narrowed && view.narrowed(call, endpoint.narrowed);
-    if (own !== undefined) return own;
-    const upstream = { ...call, server: endpoint.server };
-    return message.kind === "notification" ? calls.notification(upstream) : calls.request(upstream);
+    return audit !== undefined && isCall(message) ? recordedReply(audit, call, serve) : serve(call);
   };
 }
 

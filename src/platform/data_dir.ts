@@ -37,6 +37,16 @@ export function sessionsFile(dir: string): string {
   return `${dir}/sessions.db`;
 }
 
+/** Where the audit trail of this installation is written. */
+export function auditFolder(dir: string): string {
+  return `${dir}/audit`;
+}
+
+/** File of the audit records as they are read. SQLite puts a second one beside it. */
+export function auditFile(dir: string): string {
+  return `${dir}/audit.db`;
+}
+
 /** Makes the file if it is not there, and makes it and what lies beside it its owner's only. */
 export async function makePrivate(path: string): Promise<void> {
   (await Deno.open(path, { create: true, append: true, mode: 0o600 })).close();

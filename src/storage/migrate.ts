@@ -16,6 +16,7 @@ import type { Database } from "./database.ts";
 import { catalogMigration } from "./migrations/0001_catalog.ts";
 import { accountsMigration } from "./migrations/0002_accounts.ts";
 import { itemAudienceMigration } from "./migrations/0003_item_audience.ts";
+import { auditMigration } from "./migrations/0004_audit.ts";
 import type { Schema } from "./tables/schema.ts";
 
 export interface Migration {
@@ -30,7 +31,11 @@ export const MIGRATIONS: readonly Migration[] = [
   catalogMigration,
   accountsMigration,
   itemAudienceMigration,
+  auditMigration,
 ];
+
+/** Of the file in which audit records are on SQLite. */
+export const AUDIT_MIGRATIONS: readonly Migration[] = [auditMigration];
 
 /** Any number that other programs do not use. */
 const LOCK = 7_225_301_994;

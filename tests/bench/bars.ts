@@ -41,6 +41,7 @@ const KNOWN_CPU_RATIO_MAX = 1.25;
 /** What a call to a server of the other era may cost, to the same client's call within its era. */
 const BRIDGED_CPU_RATIO_MAX = 1.25;
 const FAIR_P99_RATIO_MAX = 1.5;
+const AUDIT_CPU_RATIO_MAX = 1.03;
 const FAULTY_LIST_MS_MAX = 300;
 const FAULTY_READY_MS_MAX = 2_000;
 const DISCOVERY_MS_MAX = 3_000;
@@ -63,6 +64,7 @@ export function barsOf(results: Results, held: Held, warmStartMs: number | undef
       KNOWN_CPU_RATIO_MAX,
       times,
     ),
+    ...auditBars(held),
     ...catalogBars(held),
     atMost(
       "Others' p99 beside a principal at ten times its limit, to being alone",
@@ -204,6 +206,13 @@ function bridgeBars(results: Results, { sides }: Held): Bar[] {
   return [
     ratio("2026-07-28 at a server of 2025-11-25", "bridge-call-1k-32"),
     ratio("2025-11-25 at a server of 2026-07-28", "bridge-session-call-1k-32"),
+  ];
+}
+
+function auditBars({ sides }: Held): Bar[] {
+  const value = sideRatio(sides, "mcp-call-1k-32");
+  return [
+    atMost("CPU per tools/call through /mcp, to AUDIT=false", value, AUDIT_CPU_RATIO_MAX, times),
   ];
 }
 

@@ -74,6 +74,7 @@ export const HOLDING_NAMES = [
   "scale-50000",
   "bridge-side-by-side",
   "callers-side-by-side",
+  "audit-side-by-side",
 ] as const;
 
 export type HoldingName = typeof HOLDING_NAMES[number];

@@ -32,6 +32,7 @@ export const CONTENDER_NAMES = [
   "mcp-1",
   "mcp-20",
   "mcp-200",
+  "mcp-silent",
   "mcp-session",
   "mcp-open",
   "mcp-callers",
@@ -57,6 +58,7 @@ const AGGREGATED = {
   "mcp-1": manyPaths(1),
   "mcp-20": manyPaths(LONG_SERVERS),
   "mcp-200": manyPaths(200),
+  "mcp-silent": manyPaths(LONG_SERVERS),
   "mcp-session": { "stub-session": SESSION_PATH },
   "mcp-open": manyPaths(CALLER_SERVERS),
   "mcp-callers": manyPaths(CALLER_SERVERS),
@@ -104,10 +106,13 @@ export async function startContender(
     case "mcp-1":
     case "mcp-20":
     case "mcp-200":
+    case "mcp-silent":
     case "mcp-session": {
       const paths = AGGREGATED[name];
       const { env, token } = await newAccess();
-      return await aggregated(name, await start(paths, env), token, Object.keys(paths));
+      const more = name === "mcp-silent" ? { AUDIT: "false" } : {};
+      const listener = await start(paths, { ...env, ...more });
+      return await aggregated(name, listener, token, Object.keys(paths));
     }
     case "mcp-open": {
       const paths = AGGREGATED[name];

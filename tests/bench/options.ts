@@ -15,6 +15,7 @@ const DOCUMENT = new URL("../../docs/performance.md", import.meta.url);
 const NOT_SHORT: readonly (ContenderName | CaseName | HoldingName)[] = [
   "mcp-1",
   "mcp-200",
+  "mcp-silent",
   "mcp-session",
   "mcp-session-call-1k-32",
   "mcp-faulty-20",
@@ -24,8 +25,10 @@ const NOT_SHORT: readonly (ContenderName | CaseName | HoldingName)[] = [
   "bridge-side-by-side",
   "mcp-open",
   "mcp-callers",
+  "mcp-silent",
   "callers-1k-32",
   "callers-side-by-side",
+  "audit-side-by-side",
 ];
 
 export interface Options {

@@ -16,7 +16,7 @@ import type { JobResult } from "./types.ts";
 
 /** A contender of a case against another one. */
 export interface Side {
-  readonly name: Extract<CaseName, `bridge-${string}` | "callers-1k-32">;
+  readonly name: Extract<CaseName, `bridge-${string}` | "callers-1k-32" | "mcp-call-1k-32">;
   /** By which name it is asked for. */
   readonly holding: Extract<HoldingName, `${string}-side-by-side`>;
   readonly contender: ContenderName;
@@ -37,6 +37,12 @@ const SIDES: readonly Side[] = [
     holding: "callers-side-by-side",
     contender: "mcp-callers",
     other: "mcp-open",
+  },
+  {
+    name: "mcp-call-1k-32",
+    holding: "audit-side-by-side",
+    contender: "mcp-20",
+    other: "mcp-silent",
   },
 ];
 

@@ -250,7 +250,7 @@ async function modesIn(dir: string): Promise<Record<string, number>> {
 }
 
 function openToOthers(modes: Readonly<Record<string, number>>): string[] {
-  return Object.entries(modes).filter(([, mode]) => mode !== 0o600)
+  return Object.entries(modes).filter(([, mode]) => (mode & 0o077) !== 0)
     .map(([name, mode]) => `${name} ${mode.toString(8)}`);
 }
 

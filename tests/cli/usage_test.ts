@@ -8,7 +8,7 @@ import { VERSION } from "../../src/domain/version.ts";
 import { type Ended, runProgram } from "../support/program.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
-const COMMANDS = ["serve", "token", "migrate", "keys", "doctor"];
+const COMMANDS = ["serve", "token", "migrate", "keys", "audit", "doctor"];
 const LONG_KEY = "hidden-0123456789-0123456789-0123456789";
 
 for (const command of COMMANDS) {

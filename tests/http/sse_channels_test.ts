@@ -38,6 +38,7 @@ function aVisitor(subject: string, key = "one", userAgent = "test"): Visitor {
     principal: { kind: "own", subject } as unknown as Visitor["principal"],
     endpoint: { key } as Visitor["endpoint"],
     correlationId: "",
+    address: () => "",
     version: undefined,
     clientHeaders: new Map([["user-agent", userAgent]]),
   };

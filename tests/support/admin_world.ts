@@ -126,6 +126,9 @@ export async function adminWorld(
     teams: people.teams,
     tokens: people.tokens,
     revocations: people.revocations,
+    audit: undefined,
+    auditCounts: undefined,
+    records: { search: () => Promise.resolve({ records: [], next: undefined }) },
   };
   const admin = createAdmin(deps, { version: "1.2.3" });
   const world: AdminWorld = {
@@ -190,6 +193,8 @@ function interrupted(
   };
 }
 
+const FROM = { correlationId: "c-1", address: () => "192.0.2.1" };
+
 /** As the edge does it: what is thrown becomes a problem document. */
 async function call(
   admin: Admin,
@@ -205,7 +210,7 @@ async function call(
     ...content === undefined ? {} : { body: content },
   });
   let thrown: unknown;
-  const response = await admin.fetch(request, principal, "c-1").catch((error) => {
+  const response = await admin.fetch(request, { principal, ...FROM }).catch((error) => {
     thrown = error;
     return problemDocument(error, "c-1");
   });

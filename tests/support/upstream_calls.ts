@@ -29,6 +29,7 @@ export function aCall({ message = {}, ...changes }: CallChanges = {}): UpstreamC
     headers: { version: undefined, method: undefined, name: undefined, params: [] },
     clientHeaders: new Map(),
     correlationId: "c-1",
+    address: () => "192.0.2.1",
     abort: new AbortController(),
     server,
     ...changes,

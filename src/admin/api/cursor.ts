@@ -58,13 +58,14 @@ function compare(a: Place, b: Place): number {
   return 0;
 }
 
-function writeCursor(list: string, place: Place): string {
+export function writeCursor(list: string, place: Place): string {
   return Buffer.from(JSON.stringify([list, ...place])).toString("base64url");
 }
 
 const CURSOR_CHARS_MAX = 512;
 
-function readCursor(list: string, cursor: string): Place {
+/** @throws {FaultyRequest} for what is no cursor of this list */
+export function readCursor(list: string, cursor: string): Place {
   if (cursor.length > CURSOR_CHARS_MAX) throw badCursor();
   const bytes = Buffer.from(cursor, "base64url");
   // What is not base64url is skipped by the decoder: only what it would have written is taken.
@@ -94,7 +95,7 @@ function checkPlace(place: Place, like: Place): void {
   if (!fits) throw badCursor();
 }
 
-function badCursor(): FaultyRequest {
+export function badCursor(): FaultyRequest {
   return new FaultyRequest("invalid_request", "The cursor is not one of this list", [
     { path: "cursor", message: "must be the nextCursor of a page of this list" },
   ]);

@@ -43,6 +43,7 @@ export const PERMISSIONS: ReadonlyMap<string, string> = new Map([
   ["DELETE /api/resources/{id}", "resources.delete"],
   ["GET /api/sessions", "sessions.read"],
   ["GET /api/stats", "metrics.read"],
+  ["GET /api/audit", "audit.read"],
   ["GET /api/users", "users.read"],
   ["POST /api/users", "users.create"],
   ["GET /api/users/{id}", "users.read"],
@@ -71,6 +72,7 @@ const FOR_ADMINISTRATORS: ReadonlySet<string> = new Set(["GET /api/stats"]);
 
 /** Routes that only administrators of the whole gateway have. */
 const FOR_UNRESTRICTED: ReadonlySet<string> = new Set([
+  "GET /api/audit",
   "POST /api/users",
   "PATCH /api/users/{id}",
   "DELETE /api/users/{id}",

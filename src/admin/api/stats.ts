@@ -6,6 +6,7 @@
 import { z } from "@hono/zod-openapi";
 import type { UpstreamService } from "../../catalog/upstream_service.ts";
 import type { Principal } from "../../domain/principal.ts";
+import type { AuditCounts } from "../../events/audit_trail.ts";
 import type { Counts, StatsSnapshot } from "../../telemetry/stats.ts";
 import { NO_BODY, NO_QUERY, type Operation, operation } from "./operation.ts";
 import { instant, instantOf } from "./schemas.ts";
@@ -13,6 +14,8 @@ import { instant, instantOf } from "./schemas.ts";
 export interface StatsOperationsDeps {
   readonly snapshot: () => StatsSnapshot;
   readonly upstreams: Pick<UpstreamService, "list">;
+  /** `undefined` where nothing is recorded. */
+  readonly auditCounts: (() => AuditCounts) | undefined;
 }
 
 const counts = {
@@ -26,6 +29,9 @@ const record = z.object({
   total: z.object(counts),
   methods: z.array(z.object({ method: z.string(), ...counts })),
   upstreams: z.array(z.object({ id: z.string(), slug: z.string(), ...counts })),
+  audit: z.object({ records: z.number().int(), lost: z.number().int() }).optional().openapi({
+    description: "lost: records that could not be kept; anything but 0 is a reason to look",
+  }),
 }).openapi("Stats");
 
 export function createStatsOperations(deps: StatsOperationsDeps): readonly Operation[] {
@@ -44,7 +50,7 @@ export function createStatsOperations(deps: StatsOperationsDeps): readonly Opera
 }
 
 function recordOf(
-  { snapshot, upstreams }: StatsOperationsDeps,
+  { snapshot, upstreams, auditCounts }: StatsOperationsDeps,
   principal: Principal,
 ): z.input<typeof record> {
   const { sinceMs, total, methods, upstreams: counted } = snapshot();
@@ -52,6 +58,7 @@ function recordOf(
   return {
     since: instantOf(sinceMs),
     total: shown(total),
+    audit: auditCounts && { ...auditCounts() },
     methods: methods.map(([method, of]) => ({ method, ...shown(of) })),
     // Only servers that the caller may see: not even that another is used is said.
     upstreams: upstreams.list(principal).flatMap(({ server: { id, slug } }) => {

@@ -8,6 +8,7 @@
 import { missingPermission } from "../../domain/access.ts";
 import { GatewayError, ProtocolError } from "../../domain/errors.ts";
 import type { Principal } from "../../domain/principal.ts";
+import { type CallAudit, recordedCalls, type Records } from "../call_audit.ts";
 import { InsufficientScope } from "../dispatch.ts";
 import type { VerbatimEndpoint, ViewEndpoint } from "../endpoint.ts";
 import { explained } from "../failure.ts";
@@ -19,6 +20,7 @@ import type { Greeting } from "./handshake.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
 import type { Outlet, Outlets, WholeAnswer } from "./outlet.ts";
 import type { Reader } from "./reader.ts";
+import { recordedOutlet } from "./recorded_outlet.ts";
 import type { SessionRegistry } from "./registry.ts";
 import { idKey } from "./reverse.ts";
 import { revisionOf, type Session, SessionNotFound, takesEmptyEvents } from "./session.ts";
@@ -61,6 +63,7 @@ export interface SessionEndpoint {
    * @param isWhole whether answers must be a body of their own
    * @throws {SessionNotFound}
    * @throws {ProtocolError} for what this session or its revision does not allow
+   * @throws {GatewayError} `unavailable` when no record of a call can be kept
    * @throws as `UpstreamClient.send`, for a message that gets no answer
    */
   readonly post: (
@@ -98,8 +101,17 @@ export interface SessionEndpointDeps {
   readonly outlets: Outlets;
   readonly streams: Streams;
   readonly listening: Listening;
+  /** `undefined` where nothing is recorded. */
+  readonly audit: CallAudit | undefined;
   /** Erases and closes what belonged to a session that has ended. */
   readonly clearUp: (session: Session) => Promise<void>;
+}
+
+/** The requests of one POST. */
+export interface Asked {
+  readonly requests: readonly ClientMessage[];
+  readonly isWhole: boolean;
+  readonly batch?: Batch | undefined;
 }
 
 /** What serves each kind of endpoint. */
@@ -141,7 +153,9 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     const session = found instanceof Promise ? await found : found;
     if (message.kind === "batch") return await postBatch(visitor, session, message, isWhole);
     mayUse(principal, message);
-    if (message.kind === "request") return pending(visitor, session, [message], isWhole);
+    if (message.kind === "request") {
+      return await begin(visitor, session, { requests: [message], isWhole });
+    }
     const refusal = await oneWay(visitor, session, message);
     return refusal === undefined ? ACCEPTED : { kind: "message", ...refusal };
   }
@@ -160,7 +174,13 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
       if (message.kind === "request" || batch.refused?.has(message)) continue;
       await oneWay(visitor, session, message);
     }
-    return requests.length === 0 ? ACCEPTED : pending(visitor, session, requests, isWhole, batch);
+    if (requests.length === 0) return ACCEPTED;
+    return await begin(visitor, session, { requests, isWhole, batch });
+  }
+
+  function begin(visitor: Visitor, session: Session, asked: Asked): Promise<Pending> {
+    const run = (records: Records) => pending(visitor, session, asked, records);
+    return recordedCalls(deps.audit, visitor, asked.requests, run);
   }
 
   function oneWay({ endpoint }: Visitor, session: Session, message: ClientMessage) {
@@ -169,37 +189,26 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
       : targets.verbatim.oneWay(endpoint, session, message);
   }
 
-  function plan(visitor: Visitor, session: Session, message: ClientMessage): Plan {
-    const { endpoint } = visitor;
-    return endpoint.kind === "view"
-      ? targets.view.plan(visitor, endpoint, session, message)
-      : targets.verbatim.plan(visitor, endpoint, session, message);
-  }
-
-  function pending(
-    visitor: Visitor,
-    session: Session,
-    requests: readonly ClientMessage[],
-    isWhole: boolean,
-    batch?: Batch,
-  ): Pending {
+  function pending(visitor: Visitor, session: Session, asked: Asked, records: Records): Pending {
+    const { requests, isWhole, batch } = asked;
     const { endpoint, correlationId, version, clientHeaders } = visitor;
     const canPrime = takesEmptyEvents(session, version);
     calls.refuseRunning(session, requests);
     const plans = requests.map((request) => {
-      const make = () => plan(visitor, session, request);
+      const make = () => planOf(targets, visitor, session, request);
       return batch === undefined ? make() : planOrRefusal(make, request, correlationId, batch);
     });
     const [first] = plans;
     const slug = first?.kind === "upstream" ? first.server.slug : endpoint.key;
     const outlet = deps.outlets.create(session, { slug }, requests, { isWhole, canPrime });
     for (const [i, one] of plans.entries()) {
+      const own = recordedOutlet(outlet, records[i]);
       if (one.kind === "answer") {
-        say(outlet, requests[i]!, one.answer, correlationId);
+        say(own, requests[i]!, one.answer, correlationId);
         continue;
       }
       const { server, prepared } = one;
-      const call = { session, server, outlet, correlationId, canAsk: true, clientHeaders };
+      const call = { session, server, outlet: own, correlationId, canAsk: true, clientHeaders };
       calls.start(call, requests[i]!, prepared);
     }
     return {
@@ -240,6 +249,18 @@ async function sayAside(
   // its own would be kept beyond them.
   const events = answers.map((message) => ({ message, isResponse: false }));
   return await listening.say(session, events);
+}
+
+function planOf(
+  targets: Targets,
+  visitor: Visitor,
+  session: Session,
+  message: ClientMessage,
+): Plan {
+  const { endpoint } = visitor;
+  return endpoint.kind === "view"
+    ? targets.view.plan(visitor, endpoint, session, message)
+    : targets.verbatim.plan(visitor, endpoint, session, message);
 }
 
 /** One of several: when it is refused the others still have their answers. */

@@ -76,7 +76,12 @@ export interface RegistryDeps {
   readonly directory: SessionDirectory;
   readonly box: SecretBox;
   readonly clock: Clock;
+  /** Told of a session that is over. Of a forged record there may be no base to tell. */
+  readonly ended: (why: SessionEnd, base: SessionBase | undefined) => void;
 }
+
+/** By a message; because its time was over; because somebody else has written its record. */
+export type SessionEnd = "closed" | "expired" | "forged";
 
 export interface RegistryOptions {
   readonly idleMs: number;
@@ -158,6 +163,7 @@ export function createSessionRegistry(
       (known?.session ?? copies.get(id)?.session ?? records.read(key, entry));
     if (entry === undefined || session === undefined || !records.update(session, entry)) {
       copies.forget(key)?.end.abort(new SessionNotFound());
+      if (entry !== undefined) deps.ended("forged", session?.base);
       throw new SessionNotFound();
     }
     // Two requests may load a session at once: they must share what is known besides the record.
@@ -190,6 +196,7 @@ export function createSessionRegistry(
     const wasThere = await directory.remove(session.key);
     copies.forget(session.key);
     session.end.abort(new SessionNotFound());
+    if (wasThere) deps.ended("closed", session.base);
     return wasThere;
   }
 
@@ -206,19 +213,14 @@ export function createSessionRegistry(
     for (const [key, entry] of await directory.takeExpired(EXPIRED_AT_ONCE)) {
       const session = copies.forget(key) ?? records.read(key, entry);
       session?.end.abort(new SessionNotFound());
+      deps.ended(session === undefined ? "forged" : "expired", session?.base);
       expired.push(session ?? { key, upstreams: new Map() });
     }
     return expired;
   }
 
-  return {
-    open,
-    find,
-    save,
-    list: () => liveSessions(directory, records, options.maxMs),
-    end,
-    sweep,
-  };
+  const list = () => liveSessions(directory, records, options.maxMs);
+  return { open, find, save, list, end, sweep };
 }
 
 async function liveSessions(

@@ -9,6 +9,7 @@
  * @see design.md, "Sessions belong to no replica, running calls do", "Ids"
  */
 import { GatewayError, ProtocolError, RateLimited } from "../../domain/errors.ts";
+import { type CallAudit, recordedCalls, type Records } from "../call_audit.ts";
 import { explained } from "../failure.ts";
 import { type Batch, type ClientMessage, InvalidMessage, METHOD_NOT_FOUND } from "../message.ts";
 import { outbound } from "../relay.ts";
@@ -31,6 +32,7 @@ import type { SessionCalls } from "./calls.ts";
 import { createDirectOutlet } from "./direct_outlet.ts";
 import {
   ACCEPTED,
+  type Asked,
   mayUse,
   type Pending,
   type Posted,
@@ -43,6 +45,7 @@ import { type Greeting, greeting, helloOf } from "./handshake.ts";
 import { sendOneWay } from "./one_way.ts";
 import { cancelledKey, idKey } from "./reverse.ts";
 import type { InboundEdits } from "./inbound.ts";
+import { recordedOutlet } from "./recorded_outlet.ts";
 import type { Shared, SharedSessions } from "./shared_sessions.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
 import { viewEdits } from "./view_edits.ts";
@@ -54,6 +57,8 @@ export interface SessionlessDeps {
   readonly views: Views;
   readonly lists: SessionLists;
   readonly check: CheckArguments | undefined;
+  /** See `SessionEndpointDeps`. */
+  readonly audit: CallAudit | undefined;
 }
 
 export function createSessionless(
@@ -103,23 +108,23 @@ export function createSessionless(
       await cancel(visitor, message);
     }
     if (requests.length === 0) return ACCEPTED;
-    try {
-      return await pending(visitor, requests, isWhole, isBatch ? message : undefined);
-    } catch (error) {
-      if (isBatch || error instanceof ProtocolError) throw error;
-      const { id, method } = requests[0]!;
-      // Nothing was sent: what failed is the upstream session.
-      const body = failureResponse(id, method, explained(error, true), visitor.correlationId);
-      return { kind: "message", status: error instanceof RateLimited ? 429 : 200, body };
-    }
+    const asked = { requests, isWhole, batch: isBatch ? message : undefined };
+    return await recordedCalls(deps.audit, visitor, requests, async (records) => {
+      try {
+        return await pending(visitor, asked, records);
+      } catch (error) {
+        if (isBatch || error instanceof ProtocolError) throw error;
+        const { id, method } = requests[0]!;
+        // Nothing was sent: what failed is the upstream session.
+        const body = failureResponse(id, method, explained(error, true), visitor.correlationId);
+        records[0]?.answered(body);
+        return { kind: "message", status: error instanceof RateLimited ? 429 : 200, body };
+      }
+    });
   }
 
-  async function pending(
-    visitor: Visitor,
-    requests: readonly ClientMessage[],
-    isWhole: boolean,
-    batch: Batch | undefined,
-  ): Promise<Pending> {
+  async function pending(visitor: Visitor, asked: Asked, records: Records): Promise<Pending> {
+    const { requests, isWhole, batch } = asked;
     const steps = await Promise.all(
       requests.map((request) =>
         batch === undefined
@@ -131,14 +136,16 @@ export function createSessionless(
     const { correlationId, clientHeaders } = visitor;
     for (const [i, request] of requests.entries()) {
       const step = steps[i]!;
+      const own = recordedOutlet(outlet, records[i]);
       if ("answer" in step) {
         const events = [{ message: step.answer, isResponse: true }];
-        await outlet.say({ events, status: 200, done: 1 });
+        await own.say({ events, status: 200, done: 1 });
         continue;
       }
       const { session, server } = step.at;
       const { edit, edits } = step;
-      const call = { session, server, outlet, correlationId, canAsk: false, clientHeaders, edits };
+      const common = { session, server, correlationId, clientHeaders, edits };
+      const call = { ...common, outlet: own, canAsk: false };
       const { body, ids } = outbound(request, ++lastId, edit);
       const { client, upstream, progressToken } = ids;
       const key = `${lastId} ${idKey(client)}`;

@@ -20,6 +20,7 @@ import type { Endpoints } from "../endpoint.ts";
 import type { ListChanges, ListName } from "../view/list_changes.ts";
 import type { SessionLists } from "../view/session_lists.ts";
 import type { CheckArguments } from "../view/routing.ts";
+import type { CallAudit } from "../call_audit.ts";
 import type { RecordCall } from "../stateless_calls.ts";
 import type { InboundEdits } from "./inbound.ts";
 import { createVerbatimTarget, type VerbatimTargetDeps } from "./verbatim_target.ts";
@@ -28,7 +29,12 @@ import { createEventIds, STREAM_BYTES } from "./event_id.ts";
 import { createListening } from "./listening.ts";
 import { createOutlets } from "./outlet.ts";
 import { createQuestions } from "./questions.ts";
-import { createSessionRegistry, type Ended, type LiveSession } from "./registry.ts";
+import {
+  createSessionRegistry,
+  type Ended,
+  type LiveSession,
+  type RegistryDeps,
+} from "./registry.ts";
 import type { Session } from "./session.ts";
 import { createSessionless } from "./sessionless.ts";
 import { createSharedSessions, saveInMemory } from "./shared_sessions.ts";
@@ -62,6 +68,9 @@ export interface SessionsDeps {
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
   readonly views: SessionViews;
   readonly record: RecordCall;
+  readonly audit: CallAudit | undefined;
+  /** A session is over, otherwise than by a message; see `SessionRegistry`. */
+  readonly ended: RegistryDeps["ended"];
   readonly failed: (
     what: string,
     fields: Readonly<Record<string, unknown>>,
@@ -158,7 +167,8 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     },
   });
   const targets = createTargets(deps, { registry, upstream, calls }, failed, options);
-  const endpoint = createSessionEndpoint({ ...shared, targets, listening, clearUp });
+  const { audit } = deps;
+  const endpoint = createSessionEndpoint({ ...shared, targets, listening, audit, clearUp });
 
   function isOfView({ base }: Session): boolean {
     return deps.serverOf(base.server) === undefined;
@@ -216,7 +226,8 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
 }
 
 export type SessionsOffDeps =
-  & Pick<SessionsDeps, "client" | "stateless" | "clock" | "timers" | "failed" | "views" | "record">
+  & Pick<SessionsDeps, "client" | "stateless" | "clock" | "timers" | "failed" | "views">
+  & Pick<SessionsDeps, "record" | "audit">
   & {
     /** Of this program, for upstream servers. */
     readonly version: string;
@@ -224,7 +235,7 @@ export type SessionsOffDeps =
 
 /** The same for `USE_STATEFUL_SESSIONS=false`. */
 export function createSessionsOff(deps: SessionsOffDeps, options: SessionsOptions): Sessions {
-  const { client, clock, timers } = deps;
+  const { client, clock, timers, audit } = deps;
   const upstream = createUpstreamSessions({
     client,
     registry: { save: saveInMemory },
@@ -247,7 +258,7 @@ export function createSessionsOff(deps: SessionsOffDeps, options: SessionsOption
   }, options);
   const shared = createSharedSessions({ ...deps, upstream }, options);
   return {
-    endpoint: createSessionless({ upstream, calls, shared, ...deps.views }, options),
+    endpoint: createSessionless({ ...deps.views, upstream, calls, shared, audit }, options),
     list: () => Promise.resolve([]),
     drain() {},
     abandon: calls.abandon,

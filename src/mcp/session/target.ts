@@ -19,6 +19,8 @@ export interface Visitor {
   readonly principal: Principal;
   readonly endpoint: Endpoint;
   readonly correlationId: string;
+  /** See `CallSource`. */
+  readonly address: () => string;
   /** The header `MCP-Protocol-Version`, of a revision that is known. */
   readonly version: string | undefined;
   /** All headers of the request, for servers that get some of them. */

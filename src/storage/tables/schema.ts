@@ -16,6 +16,8 @@ export interface Schema {
   members: MembersTable;
   api_tokens: ApiTokensTable;
   revocations: RevocationsTable;
+  audit: AuditTableRow;
+  audit_places: AuditPlacesTable;
   sallyport_migrations: MigrationsTable;
 }
 
@@ -146,4 +148,22 @@ export interface RevocationsTable {
   subject: string | null;
   reason: string | null;
   created_ms: number;
+}
+
+export interface AuditTableRow {
+  replica: string;
+  /** Counts the records of the replica. */
+  seq: number;
+  time_ms: number;
+  subject: string | null;
+  /** JSON. */
+  record: string;
+}
+
+/** How far each replica has brought its records. */
+export interface AuditPlacesTable {
+  replica: string;
+  file: number;
+  size: number;
+  seq: number;
 }

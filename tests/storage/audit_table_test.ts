@@ -1,0 +1,8 @@
+/**
+ * The table of audit records on each database; see `tests/contract/audit_table.ts`.
+ *
+ * @module
+ */
+import { auditTablePromises } from "../contract/audit_table.ts";
+
+auditTablePromises();
