@@ -34,7 +34,7 @@ export interface AdminCaller {
  * @param now the clock for durations
  */
 export function createAdminAudit(
-  { append, hashOf }: Auditor,
+  { keep, note, hashOf }: Auditor,
   audienceOf: (id: string) => Audience | undefined,
   now: () => number,
 ): AdminAudit {
@@ -42,10 +42,10 @@ export function createAdminAudit(
 
   async function changed(start: AuditRecord, run: () => Promise<Answer>): Promise<Answer> {
     const startedMs = now();
-    await append({ ...start, action: "admin.start" });
+    keep({ ...start, action: "admin.start" });
     const ended = (how: Pick<AuditRecord, "outcome" | "code">) => {
       const ms = Math.round(now() - startedMs);
-      void append({ ...start, action: "admin.end", ms, ...how });
+      note({ ...start, action: "admin.end", ms, ...how });
     };
     try {
       const answer = await run();
@@ -77,7 +77,7 @@ export function createAdminAudit(
         facts: whoOf(principal),
       };
       if (isChange) return await changed(record, run);
-      await append(record);
+      keep(record);
       return await run();
     },
   };

@@ -113,7 +113,7 @@ export function auditHooks(
   catalog: Catalog,
 ) {
   const ended = (why: SessionEnd, base: SessionBase | undefined) => {
-    void auditor?.append({
+    auditor?.note({
       action: why === "forged" ? "session.forged" : "session.end",
       code: why,
       subject: base?.subject,

@@ -60,13 +60,15 @@ export interface AuditRecord {
 
 export interface Auditor {
   /**
-   * Resolves when the record is kept: written with all others of this turn of the event loop.
-   *
-   * Whoever does not wait need not catch either: what is lost is counted, logged, and recorded when
-   * records can be kept again.
-   * @throws {GatewayError} `unavailable`
+   * Keeps records before anything else happens, as one write.
+   * @throws {GatewayError} `unavailable` when that cannot be done: then nothing may be carried out
    */
-  readonly append: (record: AuditRecord) => Promise<void>;
+  readonly keep: (...records: readonly AuditRecord[]) => void;
+  /**
+   * Keeps what has happened: with the next write, within a moment at the latest. What is lost is
+   * counted, logged, and recorded when records can be kept again.
+   */
+  readonly note: (record: AuditRecord) => void;
   /** Stands for a value that must not be written down; the same for equal ones. */
   readonly hashOf: (value: string | Uint8Array) => string;
 }

@@ -12,7 +12,7 @@ import { factsOf } from "./audit_line.ts";
 const COUNT_MS = 10_000;
 
 export function createThinning(
-  append: Auditor["append"],
+  note: Auditor["note"],
   timers: Timers,
 ): (record: AuditRecord) => void {
   let counted = new Map<string, { readonly record: AuditRecord; count: number }>();
@@ -21,7 +21,7 @@ export function createThinning(
     const over = counted;
     counted = new Map();
     for (const { record, count } of over.values()) {
-      if (count > 0) void append({ ...record, id: undefined, count });
+      if (count > 0) note({ ...record, id: undefined, count });
     }
   }
 
@@ -34,6 +34,6 @@ export function createThinning(
     if (known !== undefined) return void known.count++;
     if (counted.size === 0) timers.after(COUNT_MS, tell);
     counted.set(key, { record, count: 0 });
-    void append(record);
+    note(record);
   };
 }

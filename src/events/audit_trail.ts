@@ -1,12 +1,12 @@
 /**
- * The audit trail of this replica: records of one turn of the event loop are one write.
+ * The audit trail of this replica. What may not happen without a record is written before it happens;
+ * what has happened goes along with the next of these, or a moment later.
  *
  * @module
  * @see design.md, "The road of a message, and its cost", point 7
  */
 import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
-import { setImmediate } from "node:timers";
 import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -40,24 +40,22 @@ export interface AuditTrailDeps {
   readonly recovered: (lost: number) => void;
 }
 
+/** How long a record of what has happened may wait: so much is missing after `kill -9`. */
+const NOTE_MS = 50;
 /** How long the end of the chain stays unsigned: that of many records not so long. */
 const SIGN_MS = 5_000;
 const SIGN_MANY_MS = 1_000;
 const MANY_RECORDS = 1_000;
-
-interface Turn {
-  lines: string;
-  records: number;
-  readonly kept: Promise<void>;
-  readonly settle: (error: Error | undefined) => void;
-}
 
 export function createAuditTrail(deps: AuditTrailDeps): AuditTrail {
   const { files, clock, timers } = deps;
   // It comes first and has a fixed length; the digest is cut, so that nothing can be put behind.
   const { hashKey } = deps;
   const keyed = createEncode(hashKey);
-  let turn: Turn | undefined;
+  /** Records of what has happened, and how many they are. */
+  let noted = "";
+  let waiting = 0;
+  let soon: Timer | undefined;
   let signing: Timer | undefined;
   let unsigned = 0;
   let records = 0;
@@ -65,24 +63,35 @@ export function createAuditTrail(deps: AuditTrailDeps): AuditTrail {
   /** Of those, the ones that no record tells of yet. */
   let untold = 0;
 
-  function flush(): void {
-    if (turn === undefined) return;
-    const { lines, records: own, settle } = turn;
-    turn = undefined;
+  /** @throws {GatewayError} when neither these records nor those that wait could be kept */
+  function write(lines: string, count: number): void {
+    const all = noted + lines;
+    const own = waiting + count;
+    noted = "";
+    waiting = 0;
     try {
       if (untold > 0) tellLoss();
-      files.write(lines, own);
+      files.write(all, own);
     } catch (error) {
       if (untold === 0) deps.failing(error);
       lost += own;
       untold += own;
-      settle(notKept(error));
-      return;
+      throw notKept(error);
     }
     records += own;
     unsigned += own;
-    settle(undefined);
     signing ??= timers.after(SIGN_MANY_MS, () => signSoon(0));
+  }
+
+  function flush(): void {
+    soon?.cancel();
+    soon = undefined;
+    if (waiting === 0) return;
+    try {
+      write("", 0);
+    } catch {
+      // It was counted, and told.
+    }
   }
 
   function tellLoss(): void {
@@ -109,15 +118,28 @@ export function createAuditTrail(deps: AuditTrailDeps): AuditTrail {
     }
   }
 
+  const lineOf = (record: AuditRecord) => auditLine(record, files.replica, clock.now());
+
   return {
-    append(record: AuditRecord) {
-      turn ??= newTurn(flush);
-      turn.lines += auditLine(record, files.replica, clock.now());
-      turn.records++;
-      const { kept } = turn;
-      // One write is bounded, so that its end is found again.
-      if (turn.lines.length >= LIMITS.auditWriteBytes / 2) flush();
-      return kept;
+    keep(...kept) {
+      let lines = "";
+      let count = 0;
+      for (const record of kept) {
+        lines += lineOf(record);
+        count++;
+        // One write is bounded, so that its end is found again.
+        if (lines.length < WRITE_CHARS) continue;
+        write(lines, count);
+        lines = "";
+        count = 0;
+      }
+      if (count > 0) write(lines, count);
+    },
+    note(record) {
+      noted += lineOf(record);
+      waiting++;
+      if (noted.length >= WRITE_CHARS) flush();
+      else soon ??= timers.after(NOTE_MS, flush);
     },
     hashOf(value) {
       const given = typeof value === "string" ? keyed(value) : Buffer.concat([hashKey, value]);
@@ -133,17 +155,10 @@ export function createAuditTrail(deps: AuditTrailDeps): AuditTrail {
   };
 }
 
+/** With what waits, it is less than a write may be. */
+const WRITE_CHARS = LIMITS.auditWriteBytes / 4;
 /** 128 bits. */
 const HASH_CHARS = 32;
-
-function newTurn(flush: () => void): Turn {
-  setImmediate(flush);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  // Those who do not wait need not catch.
-  promise.catch(() => {});
-  const settle = (error: Error | undefined) => error === undefined ? resolve() : reject(error);
-  return { lines: "", records: 0, kept: promise, settle };
-}
 
 function notKept(cause: unknown): GatewayError {
   const text = "No record of this can be kept at the moment, so it was not carried out";

@@ -40,18 +40,18 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 export function createAccessAudit(
-  { append, hashOf }: Auditor,
+  { note, hashOf }: Auditor,
   timers: Timers,
 ): AccessAudit {
   const seen = new WeakSet<Credential>();
-  const thinned = createThinning(append, timers);
+  const thinned = createThinning(note, timers);
   const whoOf = createWho(hashOf);
 
   return {
     authenticated({ head, correlationId, address }, credential) {
       if (seen.has(credential) || credential.kind === "anonymous") return;
       seen.add(credential);
-      void append({
+      note({
         action: "auth.success",
         id: correlationId,
         outcome: "ok",

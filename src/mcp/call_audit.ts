@@ -44,7 +44,7 @@ export interface CallAudit {
   readonly begin: (
     by: CallSource,
     requests: readonly ClientMessage[],
-  ) => Promise<Records>;
+  ) => Records;
 }
 
 /** One for each request, in their order. */
@@ -65,7 +65,7 @@ type Ending = Pick<AuditRecord, "outcome" | "code" | "bytes">;
 
 /** @param now the clock for durations */
 export function createCallAudit(
-  { append, hashOf }: Auditor,
+  { keep, note, hashOf }: Auditor,
   now: () => number,
 ): CallAudit {
   const whoOf = createWho(hashOf);
@@ -91,7 +91,7 @@ export function createCallAudit(
       if (isOver) return;
       isOver = true;
       const ms = Math.round(now() - startedMs);
-      void append({ action: "call.end", id, outcome, code, ms, bytes, facts });
+      note({ action: "call.end", id, outcome, code, ms, bytes, facts });
     };
     return {
       answered: (message) => end(outcomeOf(message)),
@@ -101,19 +101,18 @@ export function createCallAudit(
   }
 
   return {
-    async begin(by, requests) {
+    begin(by, requests) {
       const address = requests.some(isCall) ? by.address() : "";
-      let kept: Promise<void> | undefined;
+      const starts: AuditRecord[] = [];
       const records = requests.map((message, i) => {
         if (!isCall(message)) return undefined;
         const { correlationId } = by;
         const id = requests.length === 1 ? correlationId : `${correlationId}.${i + 1}`;
         const facts = sharedFacts(by, message, address);
-        kept = append({ action: "call.start", id, args: hashOf(argumentsOf(message)), facts });
+        starts.push({ action: "call.start", id, args: hashOf(argumentsOf(message)), facts });
         return begun(id, facts);
       });
-      // All are of one turn; of a batch too long for one write the last says it for all.
-      await kept;
+      keep(...starts);
       return records;
     },
   };
@@ -213,7 +212,7 @@ export async function recordedCalls<T>(
   run: (records: Records) => T | Promise<T>,
 ): Promise<T> {
   const isRecorded = audit !== undefined && requests.some(isCall);
-  const records = isRecorded ? await audit.begin(by, requests) : [];
+  const records = isRecorded ? audit.begin(by, requests) : [];
   try {
     return await run(records);
   } catch (error) {
@@ -228,7 +227,7 @@ export async function recordedReply(
   call: CallContext,
   serve: (call: CallContext) => Promise<Reply>,
 ): Promise<Reply> {
-  const [record] = await audit.begin(call, [call.message]);
+  const record = audit.begin(call, [call.message])[0];
   if (record === undefined) return await serve(call);
   const { signal } = call.abort;
   const isLeft = () => signal.aborted && signal.reason instanceof ClientLeft;

@@ -7,7 +7,7 @@
 import {
   deepStrictEqual as assertEquals,
   match as assertMatch,
-  rejects as assertRejects,
+  throws as assertThrows,
 } from "node:assert/strict";
 import { auditLine } from "../../src/events/audit_line.ts";
 import { verifyAudit } from "../../src/events/audit_verify.ts";
@@ -43,17 +43,25 @@ Deno.test("AUD-06: long text is cut, and what is cut is marked", () => {
   assertEquals([name.length, name.at(-1)], [257, "…"]);
 });
 
-Deno.test("records of one turn are one write, with one hash", async () => {
+Deno.test("what has happened is written with what comes next, as one write with one hash", async () => {
   await using world = await auditWorld();
   const { trail, folder } = world;
-  await Promise.all(["a", "b", "c"].map((id) => trail.append(aRecord({ id }))));
+  trail.note(aRecord({ id: "a" }));
+  trail.keep(aRecord({ id: "b" }), aRecord({ id: "c" }));
   const kinds = auditLines(folder).map((line) => Object.keys(JSON.parse(line))[0]);
   assertEquals(kinds, ["audit", "time", "time", "time", "seq"]);
 });
 
+Deno.test("what has happened is written a moment later, whatever comes", async () => {
+  await using world = await auditWorld();
+  world.trail.note(aRecord({ id: "over" }));
+  world.timers.advance(50);
+  assertEquals(auditRecords(world.folder).map(({ id }) => id), ["over"]);
+});
+
 Deno.test("AUD-02: what is kept is in the file when its caller goes on", async () => {
   await using world = await auditWorld();
-  await world.trail.append(aRecord({ id: "kept" }));
+  world.trail.keep(aRecord({ id: "kept" }));
   assertEquals(auditRecords(world.folder).map(({ id }) => id), ["kept"]);
 });
 
@@ -82,12 +90,12 @@ function fullDisk() {
 Deno.test("F36: a full disk loses what is told to be lost, and nothing else", async () => {
   const disk = fullDisk();
   await using world = await auditWorld({ broken: disk.broken });
-  await world.fill(3);
+  world.fill(3);
   disk.isFull = true;
-  await assertRejects(world.trail.append(aRecord({ id: "lost" })), { code: "unavailable" });
-  await assertRejects(world.trail.append(aRecord({ id: "lost" })), { code: "unavailable" });
+  assertThrows(() => world.trail.keep(aRecord({ id: "lost" })), { code: "unavailable" });
+  assertThrows(() => world.trail.keep(aRecord({ id: "lost" })), { code: "unavailable" });
   disk.isFull = false;
-  await world.trail.append(aRecord({ id: "again" }));
+  world.trail.keep(aRecord({ id: "again" }));
   const told = auditRecords(world.folder).map(({ action, id, count }) => id ?? [action, count]);
   assertEquals(told, ["c-0", "c-1", "c-2", ["audit.lost", 2], "again"]);
   assertEquals(world.trail.counts(), { records: 4, lost: 2 });
@@ -98,10 +106,10 @@ Deno.test("F36: a full disk loses what is told to be lost, and nothing else", as
 
 Deno.test("F36: a folder that was taken away is made anew, and the gap is found", async () => {
   await using world = await auditWorld();
-  await world.fill(3);
+  world.fill(3);
   for (const name of world.folder.list()) world.folder.remove(name);
   world.timers.advance(5_000);
-  await world.trail.append(aRecord({ id: "later" }));
+  world.trail.keep(aRecord({ id: "later" }));
   assertEquals(auditRecords(world.folder).map(({ id }) => id), ["later"]);
   assertEquals(world.damaged.length > 0, true);
   assertEquals(verifyAudit(world.folder, AUDIT_KEYS).isWhole, false);
@@ -110,14 +118,14 @@ Deno.test("F36: a folder that was taken away is made anew, and the gap is found"
 for (const cut of [1, 40, 200, 400]) {
   Deno.test(`a write that was cut off ${cut} bytes before its end is not there`, async () => {
     await using world = await auditWorld();
-    await world.fill(2);
+    world.fill(2);
     const [name] = world.folder.list();
     const whole = world.folder.sizeOf(name!)!;
-    await world.trail.append(aRecord({ name: "x".repeat(250) }));
+    world.trail.keep(aRecord({ name: "x".repeat(250) }));
     const size = world.folder.sizeOf(name!)!;
     world.folder.append(name!, Math.max(whole + 1, size - cut)).close();
     const again = world.reopen();
-    await again.append(aRecord({ id: "after" }));
+    again.keep(aRecord({ id: "after" }));
     assertEquals(auditRecords(world.folder).map(({ id }) => id), ["c-0", "c-1", "after"]);
     again.close();
     assertEquals(verifyAudit(world.folder, AUDIT_KEYS).isWhole, true);
@@ -127,7 +135,7 @@ for (const cut of [1, 40, 200, 400]) {
 Deno.test("a process that ends at once leaves a chain that the next one goes on with", async () => {
   await using world = await auditWorld();
   for (let i = 0; i < 5; i++) {
-    await world.fill(2);
+    world.fill(2);
     world.reopen();
   }
   world.trail.close();
@@ -137,10 +145,10 @@ Deno.test("a process that ends at once leaves a chain that the next one goes on 
 
 Deno.test("a new file begins with a new day, and when one is full", async () => {
   await using world = await auditWorld({ fileBytesMax: 2_000 });
-  await world.fill(30);
+  world.fill(30);
   const full = world.folder.list().length;
   world.clock.advance(86_400_000);
-  await world.fill(1);
+  world.fill(1);
   world.trail.close();
   assertEquals([full > 2, world.folder.list().length], [true, full + 1]);
   assertEquals(verifyAudit(world.folder, AUDIT_KEYS).isWhole, true);
@@ -149,7 +157,7 @@ Deno.test("a new file begins with a new day, and when one is full", async () => 
 Deno.test("AUD-08: files whose days are over go, and the chain of the others is whole", async () => {
   await using world = await auditWorld();
   for (let day = 0; day < 5; day++) {
-    await world.fill(3);
+    world.fill(3);
     world.clock.advance(86_400_000);
   }
   world.files.forget(world.clock.now() - 2 * 86_400_000, Infinity);
