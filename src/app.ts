@@ -60,7 +60,8 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const timers = createTimers(clock.monotonic);
   const budget = createByteBudget(LIMITS.upstreamBytesTotal);
   const pace = createPace(clock.monotonic);
-  const base: Base = { config, platform, timers, budget, pace };
+  const replica = randomText(REPLICA_BYTES);
+  const base: Base = { config, platform, timers, replica, budget, pace };
   let phase: "starting" | "ready" | "draining" = "starting";
   let isFinishing = false;
 
@@ -148,6 +149,9 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     },
   };
 }
+
+/** 96 random bits. */
+const REPLICA_BYTES = 12;
 
 const STATS = {
   methods: [

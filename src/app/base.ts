@@ -32,6 +32,8 @@ export interface Base {
   readonly config: Config;
   readonly platform: Platform;
   readonly timers: Timers;
+  /** Names this process among all that ever run. */
+  readonly replica: string;
   readonly budget: ByteBudget;
   /** Of all long computations together. */
   readonly pace: Pace;

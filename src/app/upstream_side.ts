@@ -21,7 +21,7 @@ import type { UpstreamServer } from "../domain/server.ts";
 import type { Base } from "./base.ts";
 
 /** Clients of upstream servers, over all transports, and what is known of their health. */
-export function createUpstreamSide({ config, platform, timers, budget }: Base) {
+export function createUpstreamSide({ config, platform, timers, budget, replica }: Base) {
   const { clock, log, listener } = platform;
   const http = createHttpClient(clock);
   const { databaseUrl, publicUrl } = config;
@@ -51,13 +51,14 @@ export function createUpstreamSide({ config, platform, timers, budget }: Base) {
     budget,
     garbage: ({ slug }, text) =>
       log.warning("An upstream server sent an event that is no message", { server: slug, text }),
-  });
+  }, { replica });
   const overHttp = createHttpSide({ http: streamable, sse, clock });
   const stdio = createStdioClient({ clock, timers, budget, log }, {
     childrenMax: config.stdioChildrenMax,
     idleMs: config.stdioIdleMs,
     messageBytesMax: config.responseBytesMax,
     env: platform.processEnv,
+    replica,
   });
   const transports = createMortalClient(createUpstreamClient({ http: overHttp, stdio }));
   const crowded = createConcurrencyClient(transports, timers, config);
