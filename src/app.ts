@@ -9,6 +9,7 @@ import type { Config } from "./config/load.ts";
 import { LIMITS } from "./domain/limits.ts";
 import { VERSION } from "./domain/version.ts";
 import type { ServeInfo } from "./http/caller.ts";
+import { alone } from "./events/remote.ts";
 import { createEdge } from "./http/edge.ts";
 import { createHealth } from "./http/health.ts";
 import { createOriginGuard } from "./http/origin_guard.ts";
@@ -60,12 +61,12 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const timers = createTimers(clock.monotonic);
   const budget = createByteBudget(LIMITS.upstreamBytesTotal);
   const pace = createPace(clock.monotonic);
-  const replica = randomText(REPLICA_BYTES);
-  const base: Base = { config, platform, timers, replica, budget, pace };
+  const remote = alone(randomText(REPLICA_BYTES));
+  const base: Base = { config, platform, timers, remote, budget, pace };
   let phase: "starting" | "ready" | "draining" = "starting";
   let isFinishing = false;
 
-  const upstream = createUpstreamSide(base);
+  const upstream = createUpstreamSide(base, (id) => kept.catalog.upstream(id)?.server);
   const kept = await openCatalog(base);
   const accounts = await openAccounts(base, kept.database);
   const { catalog, views, tables } = kept;
@@ -92,6 +93,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     check,
     sessions,
     serverOf: (slug: string) => catalog.upstream(slug)?.server,
+    endpointOf: endpoints.ofKey,
     isFinishing: () => isFinishing,
   });
   const auth = createAuthSide(base, upstream.egress, accounts);

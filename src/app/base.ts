@@ -5,6 +5,7 @@
  */
 import type { GatewayKeys } from "../auth/issuers.ts";
 import type { Config } from "../config/load.ts";
+import type { Remote } from "../events/remote.ts";
 import { ClientLeft, Draining } from "../mcp/failure.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -32,8 +33,8 @@ export interface Base {
   readonly config: Config;
   readonly platform: Platform;
   readonly timers: Timers;
-  /** Names this process among all that ever run. */
-  readonly replica: string;
+  /** This replica, and the way to others. */
+  readonly remote: Remote;
   readonly budget: ByteBudget;
   /** Of all long computations together. */
   readonly pace: Pace;

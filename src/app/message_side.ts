@@ -16,6 +16,7 @@ import { createStatelessHttp } from "../http/stateless_http.ts";
 import { createStreamPlaces } from "../http/stream_places.ts";
 import { createStreamable } from "../http/streamable.ts";
 import { createDispatch } from "../mcp/dispatch.ts";
+import type { Endpoint } from "../mcp/endpoint.ts";
 import { createSessions, createSessionsOff, type SessionViews } from "../mcp/session/sessions.ts";
 import type { StatelessServers } from "../mcp/session/stateless/servers.ts";
 import { createStatelessCalls, type UpstreamCall } from "../mcp/stateless_calls.ts";
@@ -65,6 +66,7 @@ interface MessageParts extends UpstreamSide, ViewParts {
   readonly catalog: Catalog;
   readonly statelessServers: StatelessServers;
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  readonly endpointOf: (key: string) => Endpoint | undefined;
   readonly sessions: ReturnType<typeof openSessions>;
   readonly isFinishing: () => boolean;
 }
@@ -73,7 +75,7 @@ interface MessageParts extends UpstreamSide, ViewParts {
 export function createMessageSide(base: Base, parts: MessageParts) {
   const { config, platform: { clock, log }, timers, budget } = base;
   const { client, eras, views, lists, changes, check, stats } = parts;
-  const bridge = openBridge(base, parts);
+  const bridge = openBridge(base, { ...parts, dispatch: () => dispatch });
   const calls = createStatelessCalls({
     client,
     eras,

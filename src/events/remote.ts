@@ -60,6 +60,18 @@ export interface Remote {
   readonly close: () => void;
 }
 
+/** That of a gateway that has one replica only. */
+export function alone(self: string): Remote {
+  return {
+    self,
+    isAlive: (replica) => Promise.resolve(replica === self),
+    ask: () => Promise.reject(new NotThere()),
+    tell: () => Promise.reject(new NotThere()),
+    serve() {},
+    close() {},
+  };
+}
+
 export interface RemoteDeps {
   readonly post: Post;
   readonly timers: Timers;
