@@ -83,7 +83,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const sessions = openSessions(base, upstream, statelessServers, catalog, stats, {
     ...view,
     check,
-  });
+  }, endpoints.ofKey);
   const { stateless, streamable, legacySse, rates, bridge } = createMessageSide(base, {
     ...upstream,
     ...view,

@@ -109,15 +109,18 @@ function rateLimits({ config, platform: { clock } }: Base) {
 }
 
 export function openSessions(
-  { config, platform, timers }: Base,
+  { config, platform, timers, remote }: Base,
   { client }: Pick<UpstreamSide, "client">,
   stateless: StatelessServers,
   catalog: Catalog,
   stats: Stats,
   views: ViewParts,
+  endpointOf: (key: string) => Endpoint | undefined,
 ) {
   const { clock, log } = platform;
   const common = {
+    remote,
+    endpointOf,
     client,
     stateless,
     clock,

@@ -32,6 +32,8 @@ export interface Post {
   readonly receive: (took: (from: string, signal: Uint8Array) => void) => void;
   /** Whether the replica lives, as far as anybody knows. */
   readonly isAlive: (replica: string) => Promise<boolean>;
+  /** The other replicas that live. */
+  readonly others: () => Promise<readonly string[]>;
 }
 
 export interface Answer {
@@ -46,7 +48,8 @@ export type Answering = (question: Note, wanted: AbortSignal) => AsyncIterable<N
 
 export interface Remote {
   readonly self: string;
-  readonly isAlive: (replica: string) => Promise<boolean>;
+  readonly isAlive: Post["isAlive"];
+  readonly others: Post["others"];
   /**
    * Resolves when the other replica has the question.
    * @throws {NotThere} when there is no such replica: nothing was carried out
@@ -65,6 +68,7 @@ export function alone(self: string): Remote {
   return {
     self,
     isAlive: (replica) => Promise.resolve(replica === self),
+    others: () => Promise.resolve([]),
     ask: () => Promise.reject(new NotThere()),
     tell: () => Promise.reject(new NotThere()),
     serve() {},
@@ -178,6 +182,7 @@ export function createRemote({ post, timers, failed }: RemoteDeps): Remote {
   return {
     self: post.self,
     isAlive: post.isAlive,
+    others: post.others,
     ask,
     async tell(to, kind, question) {
       const answer = await ask(to, kind, question);

@@ -27,6 +27,8 @@ export function memoryPosts(): MemoryPosts {
         boxes.get(to)?.(self, signal.slice());
       },
       receive: (took) => void boxes.set(self, took),
+      others: () =>
+        Promise.resolve([...boxes.keys()].filter((name) => name !== self && !dead.has(name))),
       isAlive: (replica) => Promise.resolve(boxes.has(replica) && !dead.has(replica)),
     }),
     kill: (replica) => void dead.add(replica),

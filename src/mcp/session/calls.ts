@@ -23,7 +23,7 @@ import {
 } from "./call_run.ts";
 import { type Arrival, createExchange, type ExchangeStart } from "./exchange.ts";
 import type { CallIds } from "./inbound.ts";
-import { answerFor, idKey, questionOf, upstreamIdOf, withId } from "./reverse.ts";
+import { answerFor, idKey, type Question, questionOf, upstreamIdOf, withId } from "./reverse.ts";
 import { isOpenTo, type RunningCall, type Session } from "./session.ts";
 import { portionOf } from "./streams.ts";
 
@@ -68,6 +68,8 @@ export interface SessionCalls {
   ) => Uint8Array | undefined;
   /** The server of the call with this key; `undefined` when it does not run. */
   readonly serverOf: (session: Session, key: string) => UpstreamServer | undefined;
+  /** Whether the question was asked here, and nobody has answered it. */
+  readonly isAsked: (session: Session, question: Question) => boolean;
   /** Whether a call is still running whose messages go onto this stream. */
   readonly isRunning: (stream: StreamId) => boolean;
   /** Says of the streams of all calls that they are in use. */
@@ -190,6 +192,7 @@ export function createSessionCalls(
       return answerFor(message, question);
     },
     serverOf: (session, key) => session.calls.find((call) => call.key === key)?.server,
+    isAsked: questions.isOpen,
     isRunning: (stream) => all.list().some(({ outlet }) => outlet.streamId() === stream),
     keepStreams() {
       for (const { outlet } of all.list()) outlet.keep();

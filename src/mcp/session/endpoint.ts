@@ -9,14 +9,16 @@ import { missingPermission } from "../../domain/access.ts";
 import { GatewayError, ProtocolError } from "../../domain/errors.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { InsufficientScope } from "../dispatch.ts";
-import type { VerbatimEndpoint, ViewEndpoint } from "../endpoint.ts";
+import type { Endpoint, VerbatimEndpoint, ViewEndpoint } from "../endpoint.ts";
 import { explained } from "../failure.ts";
 import { type Batch, type ClientMessage, InvalidMessage } from "../message.ts";
+import type { Refusal } from "../refusal.ts";
 import { BATCH_REVISION } from "../revisions/revision.ts";
 import { errorResponse } from "../rpc_error.ts";
 import type { SessionCalls } from "./calls.ts";
 import type { Greeting } from "./handshake.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
+import type { Others } from "./others.ts";
 import type { Outlet, Outlets, WholeAnswer } from "./outlet.ts";
 import type { Reader } from "./reader.ts";
 import type { SessionRegistry } from "./registry.ts";
@@ -98,6 +100,7 @@ export interface SessionEndpointDeps {
   readonly outlets: Outlets;
   readonly streams: Streams;
   readonly listening: Listening;
+  readonly others: Others;
   /** Erases and closes what belonged to a session that has ended. */
   readonly clearUp: (session: Session) => Promise<void>;
 }
@@ -163,10 +166,9 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     return requests.length === 0 ? ACCEPTED : pending(visitor, session, requests, isWhole, batch);
   }
 
-  function oneWay({ endpoint }: Visitor, session: Session, message: ClientMessage) {
-    return endpoint.kind === "view"
-      ? targets.view.oneWay(endpoint, session, message)
-      : targets.verbatim.oneWay(endpoint, session, message);
+  async function oneWay({ endpoint }: Visitor, session: Session, message: ClientMessage) {
+    if (await deps.others.take(session, message)) return undefined;
+    return await oneWayHere(targets, endpoint, session, message);
   }
 
   function plan(visitor: Visitor, session: Session, message: ClientMessage): Plan {
@@ -224,9 +226,22 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     async end({ principal, endpoint }, sessionId) {
       const session = await registry.find(needed(sessionId), principal, endpoint.key);
       if (!await registry.end(session)) throw new SessionNotFound();
+      deps.others.ended(session);
       await deps.clearUp(session);
     },
   };
+}
+
+/** A message that gets no answer. */
+export function oneWayHere(
+  targets: Targets,
+  endpoint: Endpoint,
+  session: Session,
+  message: ClientMessage,
+): Promise<Refusal | undefined> {
+  return endpoint.kind === "view"
+    ? targets.view.oneWay(endpoint, session, message)
+    : targets.verbatim.oneWay(endpoint, session, message);
 }
 
 async function sayAside(

@@ -8,13 +8,15 @@
 import { GatewayError } from "../../domain/errors.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { NewEvent, StreamId, StreamState } from "../../events/store.ts";
+import type { Remote } from "../../events/remote.ts";
+import { sleep, type Timers } from "../../platform/timers.ts";
 import type { EventIds } from "./event_id.ts";
 import type { Reader } from "./reader.ts";
-import type { Session, UpstreamState } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { Streams } from "./streams.ts";
 import { takeOver, type TakeOverDeps } from "./takeover.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
-import type { Watches } from "./watches.ts";
+import type { Watching } from "./watching.ts";
 
 export interface Listening {
   /**
@@ -51,14 +53,16 @@ export interface ListenOptions {
 export interface ListeningDeps extends TakeOverDeps {
   readonly streams: Streams;
   readonly ids: EventIds;
-  readonly watches: Watches;
+  readonly watching: Watching;
   readonly upstream: UpstreamSessions;
-  /** Passes changes of a view's lists on to the session, which listens. */
-  readonly followLists: (session: Session) => void;
+  readonly remote: Remote;
+  readonly timers: Timers;
 }
 
+const LOOK_MS = 1_000;
+
 export function createListening(deps: ListeningDeps): Listening {
-  const { store, streams } = deps;
+  const { store, streams, watching, remote } = deps;
 
   async function open(session: Session, options: ListenOptions): Promise<Reader> {
     const { lastEventId } = options;
@@ -67,15 +71,44 @@ export function createListening(deps: ListeningDeps): Listening {
     const place = deps.ids.parse(session.key, lastEventId);
     const state = place && await store.find(place.stream);
     if (state === undefined || state.session !== session.key) throw unknownEvent();
-    if (place!.stream === own) await watch(session);
-    else if (!state.isEnded && !isRunningHere(place!.stream, state)) {
-      await takeOver(deps, session, place!.stream, state, options.correlationId);
-    }
-    return read(session, place!.stream, place!.seq, options);
+    const { stream, seq } = place!;
+    if (stream === own) await watching.all(session);
+    const isElsewhere = stream !== own &&
+      await haveRunner(session, stream, state, options.correlationId);
+    return read(session, stream, seq, options, isElsewhere);
   }
 
-  function isRunningHere(stream: StreamId, { runner }: StreamState): boolean {
-    return runner === deps.runner && deps.calls.isRunning(stream);
+  /**
+   * A call whose runner is gone goes on here, or ends.
+   * @returns whether it runs on another replica
+   */
+  async function haveRunner(
+    session: Session,
+    stream: StreamId,
+    state: StreamState,
+    correlationId: string,
+  ): Promise<boolean> {
+    const { runner, isEnded } = state;
+    if (isEnded) return false;
+    const isElsewhere = runner !== remote.self && await remote.isAlive(runner);
+    if (isElsewhere || (runner === remote.self && deps.calls.isRunning(stream))) return isElsewhere;
+    await takeOver(deps, session, stream, state, correlationId);
+    return false;
+  }
+
+  /** The runner may die while the client reads. */
+  async function keep(
+    session: Session,
+    stream: StreamId,
+    correlationId: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (;;) {
+      await sleep(deps.timers, LOOK_MS, signal);
+      const state = await store.find(stream);
+      if (state === undefined) return;
+      if (!await haveRunner(session, stream, state, correlationId)) return;
+    }
   }
 
   async function listen(
@@ -86,7 +119,7 @@ export function createListening(deps: ListeningDeps): Listening {
     if (streams.hasReader(own)) throw listensAlready();
     await begin(session);
     const wasHeard = session.upstreams.get(session.base.server)?.state.isHeard ?? false;
-    await watch(session, { isWatched: true, isHeard: true });
+    await watching.all(session, true);
     // Who listens for the first time hears what has waited; others have said where they are.
     const seq = session.listener?.seq() ?? (wasHeard ? (await store.find(own))?.lastSeq : 0);
     // Another GET may have come while this one waited.
@@ -98,18 +131,26 @@ export function createListening(deps: ListeningDeps): Listening {
     session: Session,
     stream: StreamId,
     afterSeq: number,
-    { lastEventId, canPrime, cut, stopped }: ListenOptions,
+    { lastEventId, canPrime, cut, stopped, correlationId }: ListenOptions,
+    isElsewhere = false,
   ): Reader {
     const isOfCall = stream !== session.listening;
+    const left = new AbortController();
     const reader = streams.read(session.key, stream, {
       afterSeq,
       takesEmptyEvents: canPrime,
       primes: canPrime && lastEventId === undefined,
       isOfCall,
       cut,
-      stopped,
+      stopped() {
+        left.abort();
+        stopped?.();
+      },
     });
-    if (!isOfCall) session.listener = reader;
+    if (isElsewhere) keep(session, stream, correlationId, left.signal).catch(() => {});
+    if (isOfCall) return reader;
+    session.listener = reader;
+    watching.keep(session, left.signal);
     return reader;
   }
 
@@ -119,44 +160,12 @@ export function createListening(deps: ListeningDeps): Listening {
     await store.open({ ...stream, id: session.listening });
   }
 
-  /** The streams of all servers at which the session has one. */
-  async function watch(
-    session: Session,
-    next: Partial<UpstreamState> = { isWatched: true },
-  ): Promise<void> {
-    const { base, upstreams } = session;
-    const wasWatched = upstreams.get(base.server)?.state.isWatched ?? false;
-    await note(session, base.server, next);
-    deps.followLists(session);
-    await Promise.all(
-      [...upstreams.keys()].map((slug) => watchServer(session, slug, wasWatched)),
-    );
-  }
-
-  async function watchServer(session: Session, slug: string, wasWatched: boolean): Promise<void> {
-    const server = deps.serverOf(slug);
-    // What is kept for a view as a whole is no server's.
-    if (server === undefined) return;
-    await note(session, slug, { isWatched: true });
-    await deps.watches.ensure(session, server, wasWatched);
-  }
-
-  function note(session: Session, slug: string, next: Partial<UpstreamState>): Promise<void> {
-    return deps.upstream.update(session, { slug }, (state) => {
-      const isSame = state.isWatched && (state.isHeard || !next.isHeard);
-      return isSame ? state : { ...state, ...next };
-    });
-  }
-
-  async function subscribing(session: Session, server: UpstreamServer): Promise<void> {
-    const wasWatched = session.upstreams.get(server.slug)?.state.isWatched ?? false;
-    await deps.upstream.ensure(session, server);
-    await watchServer(session, server.slug, wasWatched);
-  }
-
   return {
     open,
-    subscribing,
+    async subscribing(session, server) {
+      await deps.upstream.ensure(session, server);
+      await deps.watching.one(session, server);
+    },
     async say(session, events, upstreamEventId) {
       const stream = session.listening;
       if (await streams.append(stream, events, { upstreamEventId })) return true;

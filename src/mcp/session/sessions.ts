@@ -14,7 +14,14 @@ import type { UpstreamClient } from "../../upstream/client.ts";
 import type { CallOf } from "./call_run.ts";
 import { createSessionCalls } from "./calls.ts";
 import type { SessionDirectory } from "./directory.ts";
-import { createSessionEndpoint, type SessionEndpoint, type Targets } from "./endpoint.ts";
+import type { Remote } from "../../events/remote.ts";
+import type { Endpoint } from "../endpoint.ts";
+import {
+  createSessionEndpoint,
+  oneWayHere,
+  type SessionEndpoint,
+  type Targets,
+} from "./endpoint.ts";
 import type { Views } from "../../catalog/views.ts";
 import type { ListChanges, ListName } from "../view/list_changes.ts";
 import type { SessionLists } from "../view/session_lists.ts";
@@ -25,6 +32,7 @@ import { createVerbatimTarget, type VerbatimTargetDeps } from "./verbatim_target
 import { createViewTarget } from "./view_target.ts";
 import { createEventIds, STREAM_BYTES } from "./event_id.ts";
 import { createListening } from "./listening.ts";
+import { createOthers } from "./others.ts";
 import { createOutlets } from "./outlet.ts";
 import { createQuestions } from "./questions.ts";
 import { createSessionRegistry, type Ended, type LiveSession } from "./registry.ts";
@@ -35,6 +43,7 @@ import type { StatelessServers } from "./stateless/servers.ts";
 import { createStreams, portionOf } from "./streams.ts";
 import { createUpstreamSessions } from "./upstream_sessions.ts";
 import { createWatches } from "./watches.ts";
+import { createWatching } from "./watching.ts";
 
 export interface Sessions {
   readonly endpoint: SessionEndpoint;
@@ -57,8 +66,11 @@ export interface SessionsDeps {
   readonly eventBox: SecretBox;
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly remote: Remote;
   /** The server with this slug, whoever may see it. */
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  /** The endpoint of a session, whoever may see it. */
+  readonly endpointOf: (key: string) => Endpoint | undefined;
   readonly views: SessionViews;
   readonly record: RecordCall;
   readonly failed: (
@@ -96,7 +108,8 @@ const SWEEP_MS = 5_000;
 
 export function createSessions(deps: SessionsDeps, options: SessionsOptions): Sessions {
   const { client, store, clock, timers } = deps;
-  const runner = randomText(STREAM_BYTES);
+  const { remote } = deps;
+  const runner = remote.self;
   const registry = createSessionRegistry({ ...deps, box: deps.recordBox }, options);
   const ids = createEventIds(deps.eventBox);
   const streams = createStreams({ store, ids, timers });
@@ -122,8 +135,18 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     stateless: deps.stateless,
     failed,
     timers,
-    watchAgain: watches.again,
+    watchAgain: (session, server, isFirst) => watching.again(session, server, isFirst),
   }, options);
+  const watching = createWatching({
+    remote,
+    timers,
+    registry,
+    upstream: () => upstream,
+    watches,
+    serverOf: deps.serverOf,
+    followLists,
+    failed: (session, error) => deps.failed("A session is not watched", about(session), error),
+  });
   const questions = createQuestions({ upstream, timers, now: clock.monotonic }, options);
   const lost = (call: CallOf, method: string, error: unknown) =>
     callFailed(deps, call, method, error);
@@ -144,18 +167,37 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     newStreamId: () => randomText(STREAM_BYTES),
     aside: (session, events) => listening.say(session, events),
   });
-  const shared = { store, streams, ids, watches, upstream, outlets, calls, registry, runner };
+  const shared = {
+    store,
+    streams,
+    ids,
+    watching,
+    upstream,
+    outlets,
+    calls,
+    registry,
+    remote,
+    runner,
+  };
   const listening = createListening({
     ...shared,
+    timers,
     serverOf: deps.serverOf,
-    followLists,
     failed: ({ session, correlationId }, server, error) => {
       const { subject } = session.base;
       deps.failed("A call was lost", { server, subject, correlationId }, error);
     },
   });
   const targets = createTargets(deps, { registry, upstream, calls }, failed, options);
-  const endpoint = createSessionEndpoint({ ...shared, targets, listening, clearUp });
+  const others = createOthers({
+    ...shared,
+    oneWay: async (session, message) => {
+      const endpoint = deps.endpointOf(session.base.server);
+      return endpoint && await oneWayHere(targets, endpoint, session, message);
+    },
+    failed: (session, error) => deps.failed("Another replica was not told", about(session), error),
+  });
+  const endpoint = createSessionEndpoint({ ...shared, targets, listening, others, clearUp });
 
   function isOfView({ base }: Session): boolean {
     return deps.serverOf(base.server) === undefined;
@@ -300,6 +342,10 @@ function callFailed(
 ): void {
   const fields = { ...fieldsOf(session, server), correlationId, method };
   deps.failed("An upstream call failed", fields, error);
+}
+
+function about({ base: { server, subject } }: Session) {
+  return { endpoint: server, subject };
 }
 
 function fieldsOf(session: Session, server: UpstreamServer) {

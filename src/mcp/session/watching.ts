@@ -1,0 +1,154 @@
+/**
+ * Which replica watches the upstream servers' own streams for a session. It is the first that was
+ * asked to, and the record says so; another one follows only when it has died.
+ *
+ * @module
+ * @see design.md, "Sessions belong to no replica, running calls do", "Watching"
+ */
+import type { Principal } from "../../domain/principal.ts";
+import type { UpstreamServer } from "../../domain/server.ts";
+import type { Remote } from "../../events/remote.ts";
+import { sleep, type Timers } from "../../platform/timers.ts";
+import type { SessionKey } from "./directory.ts";
+import type { SessionRegistry } from "./registry.ts";
+import type { Session, UpstreamState } from "./session.ts";
+import type { UpstreamSessions } from "./upstream_sessions.ts";
+import type { Watches } from "./watches.ts";
+
+export interface Watching {
+  /** Of all servers at which the session has a session. */
+  readonly all: (session: Session, isHeard?: boolean) => Promise<void>;
+  /** Of one more. */
+  readonly one: (session: Session, server: UpstreamServer) => Promise<void>;
+  /** Of one with which a session was opened anew; see `Watches`. */
+  readonly again: (session: Session, server: UpstreamServer, isFirst: boolean) => Promise<void>;
+  /** Goes on until aborted: somebody watches, also when the replica dies that does. */
+  readonly keep: (session: Session, signal: AbortSignal) => void;
+  /** Another replica that watches. */
+  readonly elsewhere: (session: Session) => Promise<string | undefined>;
+}
+
+export interface WatchingDeps {
+  readonly remote: Remote;
+  readonly timers: Timers;
+  readonly registry: Pick<SessionRegistry, "load">;
+  readonly upstream: () => UpstreamSessions;
+  readonly watches: Watches;
+  /** The server with this slug, whoever may see it. */
+  readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  /** Passes changes of a view's lists on to the session, which listens. */
+  readonly followLists: (session: Session) => void;
+  readonly failed: (session: Session, error: unknown) => void;
+}
+
+/** What another replica is told. */
+interface Wanted {
+  readonly session: SessionKey;
+  readonly viewer: Principal | undefined;
+  /** The only server that it is about. */
+  readonly server?: string;
+  /** Whether that has another session now, and whether it is the first. */
+  readonly anew?: { readonly isFirst: boolean };
+}
+
+const KIND = "watch for a session";
+const LOOK_MS = 1_000;
+
+export function createWatching(deps: WatchingDeps): Watching {
+  const { remote, watches } = deps;
+  const self = remote.self;
+
+  function wholeState({ base, upstreams }: Session): UpstreamState | undefined {
+    return upstreams.get(base.server)?.state;
+  }
+
+  async function elsewhere(session: Session): Promise<string | undefined> {
+    const watcher = wholeState(session)?.watcher;
+    if (watcher === undefined || watcher === self) return undefined;
+    return await remote.isAlive(watcher) ? watcher : undefined;
+  }
+
+  /** Makes this replica the one that watches, unless another one does: that one is given. */
+  async function claim(session: Session, isHeard: boolean): Promise<string | undefined> {
+    for (;;) {
+      const state = wholeState(session);
+      const other = await elsewhere(session);
+      const watcher = other ?? self;
+      await deps.upstream().update(session, { slug: session.base.server }, (now) => {
+        if (now.watcher !== state?.watcher) return now;
+        const isSame = now.watcher === watcher && now.isWatched && (now.isHeard || !isHeard);
+        return isSame ? now : { ...now, watcher, isWatched: true, isHeard: now.isHeard || isHeard };
+      });
+      const now = wholeState(session);
+      if (now === undefined || now.watcher === watcher) return other;
+    }
+  }
+
+  async function here(session: Session, slug: string, wasWatched: boolean): Promise<void> {
+    const server = deps.serverOf(slug);
+    // What is kept for a view as a whole is no server's.
+    if (server === undefined) return;
+    await deps.upstream().update(
+      session,
+      server,
+      (state) => state.isWatched ? state : { ...state, isWatched: true },
+    );
+    await watches.ensure(session, server, wasWatched);
+  }
+
+  async function there(replica: string, session: Session, more: Partial<Wanted>): Promise<void> {
+    const about: Wanted = { session: session.key, viewer: session.viewer, ...more };
+    await remote.tell(replica, KIND, { about }).catch((error) => deps.failed(session, error));
+  }
+
+  async function all(session: Session, isHeard = false): Promise<void> {
+    const wasWatched = wholeState(session)?.isWatched ?? false;
+    const other = await claim(session, isHeard);
+    if (other !== undefined) return await there(other, session, {});
+    deps.followLists(session);
+    await Promise.all([...session.upstreams.keys()].map((slug) => here(session, slug, wasWatched)));
+  }
+
+  async function one(session: Session, { slug }: UpstreamServer): Promise<void> {
+    const wasWatched = session.upstreams.get(slug)?.state.isWatched ?? false;
+    const other = await claim(session, false);
+    if (other !== undefined) return await there(other, session, { server: slug });
+    await here(session, slug, wasWatched);
+  }
+
+  async function again(session: Session, server: UpstreamServer, isFirst: boolean): Promise<void> {
+    const other = await claim(session, false);
+    if (other === undefined) return await watches.again(session, server, isFirst);
+    await there(other, session, { server: server.slug, anew: { isFirst } });
+  }
+
+  remote.serve(KIND, async function* ({ about }) {
+    const { session: key, viewer, server: slug, anew } = about as Wanted;
+    // What the copy here says may be what was before.
+    const session = await deps.registry.load(key);
+    const server = slug === undefined ? undefined : deps.serverOf(slug);
+    if (viewer !== undefined) session.viewer = viewer;
+    if (server === undefined) await all(session);
+    else if (anew === undefined) await one(session, server);
+    else await watches.again(session, server, anew.isFirst);
+    yield { about: undefined };
+  });
+
+  return {
+    all,
+    one,
+    again,
+    elsewhere,
+    keep(session, signal) {
+      const look = async () => {
+        for (;;) {
+          await sleep(deps.timers, LOOK_MS, signal);
+          const watcher = wholeState(session)?.watcher;
+          if (watcher === self || watcher === undefined) continue;
+          if (!await remote.isAlive(watcher)) await all(session);
+        }
+      };
+      look().catch((error) => signal.aborted || deps.failed(session, error));
+    },
+  };
+}
