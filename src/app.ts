@@ -79,7 +79,12 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   });
   const view = { views, lists: createLists({ box: box(platform, "cursors"), pace }), changes };
   const check = config.validateArguments ? argumentCheck(log) : undefined;
-  const statelessServers = openStatelessServers(base, upstream, catalog);
+  const statelessServers = openStatelessServers(
+    base,
+    upstream,
+    catalog,
+    (...about) => sessions.subscribeElsewhere(...about),
+  );
   const sessions = openSessions(base, upstream, statelessServers, catalog, stats, {
     ...view,
     check,

@@ -11,6 +11,7 @@ import { createElsewhere } from "../mcp/bridge/elsewhere.ts";
 import type { Dispatch } from "../mcp/dispatch.ts";
 import type { Endpoint } from "../mcp/endpoint.ts";
 import { createStatelessServers, type StatelessServers } from "../mcp/session/stateless/servers.ts";
+import type { Subscribe } from "../mcp/session/watching.ts";
 import type { ItemRow } from "../storage/catalog_tables.ts";
 import type { Stats } from "../telemetry/stats.ts";
 import { type Base, box, logAt } from "./base.ts";
@@ -21,6 +22,7 @@ export function openStatelessServers(
   { config, platform, timers }: Base,
   { client, eras }: Pick<UpstreamSide, "client" | "eras">,
   catalog: Catalog,
+  subscribeElsewhere: Subscribe,
 ): StatelessServers {
   return createStatelessServers({
     client,
@@ -29,6 +31,7 @@ export function openStatelessServers(
     now: platform.clock.monotonic,
     offerOf: ({ slug }) => catalog.upstream(slug)?.offer,
     toolOf: toolsOf(catalog),
+    subscribeElsewhere,
   }, config);
 }
 

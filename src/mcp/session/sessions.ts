@@ -43,11 +43,13 @@ import type { StatelessServers } from "./stateless/servers.ts";
 import { createStreams, portionOf } from "./streams.ts";
 import { createUpstreamSessions } from "./upstream_sessions.ts";
 import { createWatches } from "./watches.ts";
-import { createWatching } from "./watching.ts";
+import { createWatching, type Subscribe } from "./watching.ts";
 
 export interface Sessions {
   readonly endpoint: SessionEndpoint;
   readonly list: () => Promise<readonly LiveSession[]>;
+  /** See `Watching`. */
+  readonly subscribeElsewhere: Subscribe;
   /** Has clients that listen reconnect, elsewhere; calls go on. */
   readonly drain: () => void;
   /** Ends what still runs. It can be gone on with: sessions and upstream sessions are kept. */
@@ -143,6 +145,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     registry,
     upstream: () => upstream,
     watches,
+    subscribeHere: deps.stateless.subscribe,
     serverOf: deps.serverOf,
     followLists,
     failed: (session, error) => deps.failed("A session is not watched", about(session), error),
@@ -240,6 +243,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
   return {
     endpoint,
     list: registry.list,
+    subscribeElsewhere: watching.subscribe,
     drain: () => streams.hangUpAll(false),
     abandon() {
       calls.abandon();
@@ -287,6 +291,7 @@ export function createSessionsOff(deps: SessionsOffDeps, options: SessionsOption
   return {
     endpoint: createSessionless({ upstream, calls, shared, ...deps.views }, options),
     list: () => Promise.resolve([]),
+    subscribeElsewhere: () => Promise.resolve(undefined),
     drain() {},
     abandon: calls.abandon,
     close: repeat(shared.sweep, deps, options),

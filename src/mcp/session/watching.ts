@@ -22,11 +22,21 @@ export interface Watching {
   readonly one: (session: Session, server: UpstreamServer) => Promise<void>;
   /** Of one with which a session was opened anew; see `Watches`. */
   readonly again: (session: Session, server: UpstreamServer, isFirst: boolean) => Promise<void>;
+  /**
+   * Changes what a server without sessions is to tell of, where another replica listens to it.
+   * @returns whether the server agrees; `undefined` when this replica is to do it
+   */
+  readonly subscribe: Subscribe;
   /** Goes on until aborted: somebody watches, also when the replica dies that does. */
   readonly keep: (session: Session, signal: AbortSignal) => void;
-  /** Another replica that watches. */
-  readonly elsewhere: (session: Session) => Promise<string | undefined>;
 }
+
+export type Subscribe = (
+  session: Session,
+  server: UpstreamServer,
+  uri: string,
+  isWanted: boolean,
+) => Promise<boolean | undefined>;
 
 export interface WatchingDeps {
   readonly remote: Remote;
@@ -34,6 +44,8 @@ export interface WatchingDeps {
   readonly registry: Pick<SessionRegistry, "load">;
   readonly upstream: () => UpstreamSessions;
   readonly watches: Watches;
+  /** What `subscribe` does here. */
+  readonly subscribeHere: (...about: Parameters<Subscribe>) => Promise<boolean>;
   /** The server with this slug, whoever may see it. */
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
   /** Passes changes of a view's lists on to the session, which listens. */
@@ -51,7 +63,15 @@ interface Wanted {
   readonly anew?: { readonly isFirst: boolean };
 }
 
-const KIND = "watch for a session";
+interface Subscribed {
+  readonly session: SessionKey;
+  readonly server: string;
+  readonly uri: string;
+  readonly isWanted: boolean;
+}
+
+const WATCH = "watch for a session";
+const SUBSCRIBE = "subscribe for a session";
 const LOOK_MS = 1_000;
 
 export function createWatching(deps: WatchingDeps): Watching {
@@ -62,6 +82,7 @@ export function createWatching(deps: WatchingDeps): Watching {
     return upstreams.get(base.server)?.state;
   }
 
+  /** Another replica that watches. */
   async function elsewhere(session: Session): Promise<string | undefined> {
     const watcher = wholeState(session)?.watcher;
     if (watcher === undefined || watcher === self) return undefined;
@@ -98,7 +119,7 @@ export function createWatching(deps: WatchingDeps): Watching {
 
   async function there(replica: string, session: Session, more: Partial<Wanted>): Promise<void> {
     const about: Wanted = { session: session.key, viewer: session.viewer, ...more };
-    await remote.tell(replica, KIND, { about }).catch((error) => deps.failed(session, error));
+    await remote.tell(replica, WATCH, { about }).catch((error) => deps.failed(session, error));
   }
 
   async function all(session: Session, isHeard = false): Promise<void> {
@@ -122,7 +143,7 @@ export function createWatching(deps: WatchingDeps): Watching {
     await there(other, session, { server: server.slug, anew: { isFirst } });
   }
 
-  remote.serve(KIND, async function* ({ about }) {
+  remote.serve(WATCH, async function* ({ about }) {
     const { session: key, viewer, server: slug, anew } = about as Wanted;
     // What the copy here says may be what was before.
     const session = await deps.registry.load(key);
@@ -134,11 +155,23 @@ export function createWatching(deps: WatchingDeps): Watching {
     yield { about: undefined };
   });
 
+  remote.serve(SUBSCRIBE, async function* ({ about }) {
+    const { session: key, server: slug, uri, isWanted } = about as Subscribed;
+    const server = deps.serverOf(slug);
+    const session = await deps.registry.load(key);
+    yield { about: server && await deps.subscribeHere(session, server, uri, isWanted) };
+  });
+
   return {
     all,
     one,
     again,
-    elsewhere,
+    async subscribe(session, { slug: server }, uri, isWanted) {
+      const watcher = await elsewhere(session);
+      if (watcher === undefined) return undefined;
+      const about: Subscribed = { session: session.key, server, uri, isWanted };
+      return (await remote.tell(watcher, SUBSCRIBE, { about }))?.about as boolean | undefined;
+    },
     keep(session, signal) {
       const look = async () => {
         for (;;) {
