@@ -98,7 +98,14 @@ export function createMessageSide(base: Base, parts: MessageParts) {
   return {
     stateless,
     streamable: createStreamable({ stateless, session, timers, rates }, config),
-    legacySse: createLegacySse({ ...http, endpoint, isFinishing, rates }, config),
+    legacySse: createLegacySse({
+      ...http,
+      endpoint,
+      isFinishing,
+      rates,
+      remote: base.remote,
+      endpointOf: parts.endpointOf,
+    }, config),
     rates,
     bridge,
   };

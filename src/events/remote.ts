@@ -18,7 +18,15 @@ import {
   createAsked,
   type Note,
 } from "./remote_halves.ts";
-import { decoded, encoded, type Failure, Lost, NotThere, type Signal } from "./remote_signal.ts";
+import {
+  decoded,
+  encoded,
+  type Failure,
+  failureOf,
+  Lost,
+  NotThere,
+  type Signal,
+} from "./remote_signal.ts";
 
 export { Lost, type Note, NotThere };
 
@@ -199,12 +207,6 @@ export function createRemote({ post, timers, failed }: RemoteDeps): Remote {
       for (const one of asked.values()) one.fail(new Lost());
     },
   };
-}
-
-/** What is not the gateway's own says nothing to the other replica's caller. */
-function failureOf(error: unknown): Failure {
-  const { code, message } = error instanceof GatewayError ? error : new Lost();
-  return { code, message };
 }
 
 async function within(timers: Timers, ms: number, promise: Promise<void>): Promise<void> {

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { GatewayError } from "../domain/errors.ts";
-import { type Failure, Lost } from "./remote_signal.ts";
+import { errorOf, type Failure, Lost } from "./remote_signal.ts";
 
 /** What a question, or a part of its answer, consists of. */
 export interface Note {
@@ -67,7 +66,7 @@ export function createAsked(taken: (seq: number) => void) {
       wake();
     },
     end(seq: number, error: Failure | undefined): void {
-      if (error !== undefined) return finish(new GatewayError(error.code, error.message));
+      if (error !== undefined) return finish(errorOf(error));
       finish(seq === received ? undefined : new Lost());
     },
     fail: (error: unknown) => finish(error),

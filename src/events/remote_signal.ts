@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { GatewayError } from "../domain/errors.ts";
+import { GatewayError, ProtocolError } from "../domain/errors.ts";
 
 export type Signal =
   | { readonly op: "ask"; readonly id: string; readonly kind: string; readonly about: unknown }
@@ -13,10 +13,9 @@ export type Signal =
   | { readonly op: "end"; readonly id: string; readonly seq: number; readonly error?: Failure }
   | { readonly op: "stop"; readonly id: string };
 
-export interface Failure {
-  readonly code: GatewayError["code"];
-  readonly message: string;
-}
+export type Failure =
+  | { readonly code: GatewayError["code"]; readonly message: string }
+  | Pick<ProtocolError, "rpcCode" | "httpStatus" | "message" | "data">;
 
 /** The replica is gone: what it was to do, it has not done. */
 export class NotThere extends GatewayError {
@@ -34,6 +33,22 @@ export class Lost extends GatewayError {
         "not known",
     );
   }
+}
+
+/** What is not the gateway's own says nothing to the other replica's caller. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof ProtocolError) {
+    const { rpcCode, httpStatus, message, data } = error;
+    return { rpcCode, httpStatus, message, data };
+  }
+  const { code, message } = error instanceof GatewayError ? error : new Lost();
+  return { code, message };
+}
+
+export function errorOf(failure: Failure): Error {
+  if ("code" in failure) return new GatewayError(failure.code, failure.message);
+  const { rpcCode, httpStatus, message, data } = failure;
+  return new ProtocolError(rpcCode, httpStatus, message, data);
 }
 
 export function encoded(signal: Signal, body: Uint8Array = NOTHING): Uint8Array {

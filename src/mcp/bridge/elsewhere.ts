@@ -5,8 +5,8 @@
  * @module
  * @see design.md, "One call model, two codecs"
  */
-import { GatewayError, ProtocolError } from "../../domain/errors.ts";
-import type { Principal } from "../../domain/principal.ts";
+import { GatewayError } from "../../domain/errors.ts";
+import { principalFrom, type ToldPrincipal, toldPrincipal } from "../../domain/principal.ts";
 import { type Answer, Lost, type Note, NotThere, type Remote } from "../../events/remote.ts";
 import type { CallContext, Dispatch, Reply } from "../dispatch.ts";
 import type { Endpoint } from "../endpoint.ts";
@@ -27,24 +27,17 @@ export interface ElsewhereDeps {
 /** What the other replica is told; the message is the body. */
 interface Handed {
   readonly endpoint: string;
-  /** `null` stands for `Infinity`. */
-  readonly principal: Omit<Principal, "expiresAtMs"> & { readonly expiresAtMs: number | null };
+  readonly principal: ToldPrincipal;
   readonly headers: MirrorHeaders;
   readonly clientHeaders: readonly (readonly [string, string])[];
   readonly correlationId: string;
 }
 
-/** What it says before the first message, and instead of one. */
+/** What it says before the first message. */
 type Said =
   | { readonly kind: "accepted" }
   | { readonly kind: "message"; readonly status: number }
-  | { readonly kind: "stream" }
-  | {
-    readonly kind: "refused";
-    readonly error: Refusal;
-  };
-
-type Refusal = Pick<ProtocolError, "rpcCode" | "httpStatus" | "message" | "data">;
+  | { readonly kind: "stream" };
 
 const KIND = "go on with a call";
 
@@ -55,23 +48,22 @@ export function createElsewhere({ remote, dispatch, endpointOf }: ElsewhereDeps)
     if (endpoint === undefined) throw new GatewayError("not_found", "There is no such endpoint");
     const abort = new AbortController();
     wanted.addEventListener("abort", () => abort.abort(new ClientLeft()));
-    yield* parts(() =>
-      dispatch()({
-        ...rest,
-        endpoint,
-        principal: { ...principal, expiresAtMs: principal.expiresAtMs ?? Infinity },
-        clientHeaders: new Map(clientHeaders),
-        message: decodeClientMessage(body!),
-        abort,
-      })
-    );
+    const reply = await dispatch()({
+      ...rest,
+      endpoint,
+      principal: principalFrom(principal),
+      clientHeaders: new Map(clientHeaders),
+      message: decodeClientMessage(body!),
+      abort,
+    });
+    yield* parts(reply);
   });
 
   return async (replica, call) => {
     const { endpoint, principal, headers, clientHeaders, correlationId, message, abort } = call;
     const about: Handed = {
       endpoint: endpoint.key,
-      principal,
+      principal: toldPrincipal(principal),
       headers,
       clientHeaders: [...clientHeaders],
       correlationId,
@@ -101,23 +93,11 @@ async function replyOf(answer: Answer): Promise<Reply> {
     };
   }
   answer.close();
-  if (said.kind === "accepted") return said;
-  if (said.kind === "message") return { ...said, body: first.body! };
-  const { rpcCode, httpStatus, message, data } = said.error;
-  throw new ProtocolError(rpcCode, httpStatus, message, data);
+  return said.kind === "message" ? { ...said, body: first.body! } : said;
 }
 
 /** A reply as what is said of it to another replica. */
-async function* parts(carryOut: () => Promise<Reply>): AsyncGenerator<Note> {
-  let reply: Reply;
-  try {
-    reply = await carryOut();
-  } catch (thrown) {
-    if (!(thrown instanceof ProtocolError)) throw thrown;
-    const { rpcCode, httpStatus, message, data } = thrown;
-    const error = { rpcCode, httpStatus, message, data };
-    return yield { about: { kind: "refused", error } satisfies Said };
-  }
+async function* parts(reply: Reply): AsyncGenerator<Note> {
   if (reply.kind === "accepted") return yield { about: { kind: "accepted" } satisfies Said };
   if (reply.kind === "message") {
     const { kind, status, body } = reply;

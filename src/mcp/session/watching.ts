@@ -5,7 +5,7 @@
  * @module
  * @see design.md, "Sessions belong to no replica, running calls do", "Watching"
  */
-import type { Principal } from "../../domain/principal.ts";
+import { principalFrom, type ToldPrincipal, toldPrincipal } from "../../domain/principal.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { Remote } from "../../events/remote.ts";
 import { sleep, type Timers } from "../../platform/timers.ts";
@@ -56,7 +56,7 @@ export interface WatchingDeps {
 /** What another replica is told. */
 interface Wanted {
   readonly session: SessionKey;
-  readonly viewer: Principal | undefined;
+  readonly viewer: ToldPrincipal | undefined;
   /** The only server that it is about. */
   readonly server?: string;
   /** Whether that has another session now, and whether it is the first. */
@@ -118,7 +118,8 @@ export function createWatching(deps: WatchingDeps): Watching {
   }
 
   async function there(replica: string, session: Session, more: Partial<Wanted>): Promise<void> {
-    const about: Wanted = { session: session.key, viewer: session.viewer, ...more };
+    const viewer = session.viewer && toldPrincipal(session.viewer);
+    const about: Wanted = { session: session.key, viewer, ...more };
     await remote.tell(replica, WATCH, { about }).catch((error) => deps.failed(session, error));
   }
 
@@ -148,7 +149,7 @@ export function createWatching(deps: WatchingDeps): Watching {
     // What the copy here says may be what was before.
     const session = await deps.registry.load(key);
     const server = slug === undefined ? undefined : deps.serverOf(slug);
-    if (viewer !== undefined) session.viewer = viewer;
+    if (viewer !== undefined) session.viewer = principalFrom(viewer);
     if (server === undefined) await all(session);
     else if (anew === undefined) await one(session, server);
     else await watches.again(session, server, anew.isFirst);
