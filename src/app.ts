@@ -28,6 +28,7 @@ import { createAuthSide } from "./app/auth_side.ts";
 import { createCatalogSide, firstReading, openCatalog } from "./app/catalog_side.ts";
 import { openStatelessServers } from "./app/bridge_side.ts";
 import { argumentCheck, createMessageSide, openSessions } from "./app/message_side.ts";
+import { openRedis } from "./app/redis_side.ts";
 import { createUpstreamSide } from "./app/upstream_side.ts";
 
 export type { Platform } from "./app/base.ts";
@@ -60,7 +61,8 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const timers = createTimers(clock.monotonic);
   const budget = createByteBudget(LIMITS.upstreamBytesTotal);
   const pace = createPace(clock.monotonic);
-  const base: Base = { config, platform, timers, budget, pace };
+  const shared = openRedis(config, platform, timers);
+  const base: Base = { config, platform, timers, budget, pace, shared };
   let phase: "starting" | "ready" | "draining" = "starting";
   let isFinishing = false;
 
@@ -106,6 +108,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       version: VERSION,
       revisions: [...STATELESS_REVISIONS, ...SESSION_REVISIONS],
       notReady: () => phase === "ready" ? [] : [phase],
+      degraded: shared.degraded,
     }),
     endpoints,
     admin: createApi(base, { ...accounts, ...kept, ...upstream, discovery, stats, sessions }),
@@ -144,7 +147,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       auth.close();
       await bridge.close();
       await upstream.close();
-      await kept.database.close();
+      await Promise.all([kept.database.close(), shared.close()]);
     },
   };
 }

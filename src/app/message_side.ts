@@ -107,14 +107,14 @@ function rateLimits({ config, platform: { clock } }: Base) {
 }
 
 export function openSessions(
-  { config, platform, timers }: Base,
+  base: Base,
   { client }: Pick<UpstreamSide, "client">,
   stateless: StatelessServers,
   catalog: Catalog,
   stats: Stats,
   views: ViewParts,
 ) {
-  const { clock, log } = platform;
+  const { config, platform: { clock, log }, timers, shared } = base;
   const common = {
     client,
     stateless,
@@ -134,7 +134,7 @@ export function openSessions(
     perPrincipal: config.sessionsPerPrincipal,
   };
   return config.statefulSessions
-    ? createSessions({ ...common, ...keepers(config, platform) }, bounds)
+    ? createSessions({ ...common, ...keepers(base), ...shared }, bounds)
     : createSessionsOff(common, bounds);
 }
 

@@ -7,6 +7,7 @@
  */
 import { GatewayError } from "../../domain/errors.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
+import type { Presence } from "../../events/presence.ts";
 import type { NewEvent, StreamId, StreamState } from "../../events/store.ts";
 import type { EventIds } from "./event_id.ts";
 import type { Reader } from "./reader.ts";
@@ -53,6 +54,8 @@ export interface ListeningDeps extends TakeOverDeps {
   readonly ids: EventIds;
   readonly watches: Watches;
   readonly upstream: UpstreamSessions;
+  /** Of other processes. */
+  readonly presence: Presence;
   /** Passes changes of a view's lists on to the session, which listens. */
   readonly followLists: (session: Session) => void;
 }
@@ -65,17 +68,18 @@ export function createListening(deps: ListeningDeps): Listening {
     const own = session.listening;
     if (lastEventId === undefined) return await listen(session, own, options);
     const place = deps.ids.parse(session.key, lastEventId);
-    const state = place && await store.find(place.stream);
-    if (state === undefined || state.session !== session.key) throw unknownEvent();
+    const state = place && await store.find(session.key, place.stream);
+    if (state === undefined) throw unknownEvent();
     if (place!.stream === own) await watch(session);
-    else if (!state.isEnded && !isRunningHere(place!.stream, state)) {
+    else if (!state.isEnded && !await isRunning(place!.stream, state)) {
       await takeOver(deps, session, place!.stream, state, options.correlationId);
     }
     return read(session, place!.stream, place!.seq, options);
   }
 
-  function isRunningHere(stream: StreamId, { runner }: StreamState): boolean {
-    return runner === deps.runner && deps.calls.isRunning(stream);
+  /** Here, or in another process that lives. */
+  function isRunning(stream: StreamId, { runner }: StreamState): boolean | Promise<boolean> {
+    return runner === deps.runner ? deps.calls.isRunning(stream) : deps.presence.isAlive(runner);
   }
 
   async function listen(
@@ -88,7 +92,8 @@ export function createListening(deps: ListeningDeps): Listening {
     const wasHeard = session.upstreams.get(session.base.server)?.state.isHeard ?? false;
     await watch(session, { isWatched: true, isHeard: true });
     // Who listens for the first time hears what has waited; others have said where they are.
-    const seq = session.listener?.seq() ?? (wasHeard ? (await store.find(own))?.lastSeq : 0);
+    const seq = session.listener?.seq() ??
+      (wasHeard ? (await store.find(session.key, own))?.lastSeq : 0);
     // Another GET may have come while this one waited.
     if (streams.hasReader(own)) throw listensAlready();
     return read(session, own, seq ?? 0, options);
@@ -158,11 +163,12 @@ export function createListening(deps: ListeningDeps): Listening {
     open,
     subscribing,
     async say(session, events, upstreamEventId) {
-      const stream = session.listening;
-      if (await streams.append(stream, events, { upstreamEventId })) return true;
+      const append = () =>
+        streams.append(session.key, session.listening, events, { upstreamEventId });
+      if (await append()) return true;
       if (session.end.signal.aborted) return false;
       await begin(session);
-      return await streams.append(stream, events, { upstreamEventId });
+      return await append();
     },
   };
 }

@@ -5,6 +5,7 @@
  */
 import { maySee } from "../../domain/access.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
+import type { Presence, ReplicaId } from "../../events/presence.ts";
 import type { EventStore } from "../../events/store.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { randomText } from "../../platform/random.ts";
@@ -59,6 +60,10 @@ export interface SessionsDeps {
   readonly timers: Timers;
   /** The server with this slug, whoever may see it. */
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  /** This process, as the runner of calls. */
+  readonly replica: ReplicaId;
+  /** Of those that may run calls. */
+  readonly presence: Presence;
   readonly views: SessionViews;
   readonly record: RecordCall;
   readonly failed: (
@@ -96,7 +101,7 @@ const SWEEP_MS = 5_000;
 
 export function createSessions(deps: SessionsDeps, options: SessionsOptions): Sessions {
   const { client, store, clock, timers } = deps;
-  const runner = randomText(STREAM_BYTES);
+  const runner = deps.replica;
   const registry = createSessionRegistry({ ...deps, box: deps.recordBox }, options);
   const ids = createEventIds(deps.eventBox);
   const streams = createStreams({ store, ids, timers });
@@ -114,7 +119,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     say: (session, events, eventId) =>
       listening.say(session, events, isOfView(session) ? undefined : eventId),
     messagesMax: portionOf(options.streamEventsMax),
-    lastEventId: async (session) => (await store.find(session.listening))?.upstreamEventId,
+    lastEventId: async ({ key, listening }) => (await store.find(key, listening))?.upstreamEventId,
   });
   const upstream = createUpstreamSessions({
     client,
@@ -148,6 +153,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
   const listening = createListening({
     ...shared,
     serverOf: deps.serverOf,
+    presence: deps.presence,
     followLists,
     failed: ({ session, correlationId }, server, error) => {
       const { subject } = session.base;
