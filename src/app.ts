@@ -9,7 +9,6 @@ import type { Config } from "./config/load.ts";
 import { LIMITS } from "./domain/limits.ts";
 import { VERSION } from "./domain/version.ts";
 import type { ServeInfo } from "./http/caller.ts";
-import { alone } from "./events/remote.ts";
 import { createEdge } from "./http/edge.ts";
 import { createHealth } from "./http/health.ts";
 import { createOriginGuard } from "./http/origin_guard.ts";
@@ -29,6 +28,7 @@ import { createAuthSide } from "./app/auth_side.ts";
 import { createCatalogSide, firstReading, openCatalog } from "./app/catalog_side.ts";
 import { openStatelessServers } from "./app/bridge_side.ts";
 import { argumentCheck, createMessageSide, openSessions } from "./app/message_side.ts";
+import { openRedis } from "./app/redis_side.ts";
 import { createUpstreamSide } from "./app/upstream_side.ts";
 
 export type { Platform } from "./app/base.ts";
@@ -61,8 +61,8 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const timers = createTimers(clock.monotonic);
   const budget = createByteBudget(LIMITS.upstreamBytesTotal);
   const pace = createPace(clock.monotonic);
-  const remote = alone(randomText(REPLICA_BYTES));
-  const base: Base = { config, platform, timers, remote, budget, pace };
+  const shared = openRedis(config, platform, timers);
+  const base: Base = { config, platform, timers, budget, pace, shared };
   let phase: "starting" | "ready" | "draining" = "starting";
   let isFinishing = false;
 
@@ -89,6 +89,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     ...view,
     check,
   }, endpoints.ofKey);
+  shared.presence.onLost(sessions.lost);
   const { stateless, streamable, legacySse, rates, bridge } = createMessageSide(base, {
     ...upstream,
     ...view,
@@ -114,6 +115,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       version: VERSION,
       revisions: [...STATELESS_REVISIONS, ...SESSION_REVISIONS],
       notReady: () => phase === "ready" ? [] : [phase],
+      degraded: shared.degraded,
     }),
     endpoints,
     admin: createApi(base, { ...accounts, ...kept, ...upstream, discovery, stats, sessions }),
@@ -152,13 +154,10 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       auth.close();
       await bridge.close();
       await upstream.close();
-      await kept.database.close();
+      await Promise.all([kept.database.close(), shared.close()]);
     },
   };
 }
-
-/** 96 random bits. */
-const REPLICA_BYTES = 12;
 
 const STATS = {
   methods: [

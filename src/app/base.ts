@@ -5,7 +5,6 @@
  */
 import type { GatewayKeys } from "../auth/issuers.ts";
 import type { Config } from "../config/load.ts";
-import type { Remote } from "../events/remote.ts";
 import { ClientLeft, Draining } from "../mcp/failure.ts";
 import type { ByteBudget } from "../platform/byte_budget.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -14,6 +13,7 @@ import { createSecretBox } from "../platform/secret_box.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { DatabasePlace } from "../storage/database.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { RedisSide } from "./redis_side.ts";
 
 export interface Platform {
   readonly clock: Clock;
@@ -33,11 +33,11 @@ export interface Base {
   readonly config: Config;
   readonly platform: Platform;
   readonly timers: Timers;
-  /** This replica, and the way to others. */
-  readonly remote: Remote;
   readonly budget: ByteBudget;
   /** Of all long computations together. */
   readonly pace: Pace;
+  /** With other replicas. */
+  readonly shared: RedisSide;
 }
 
 /** Seals for one purpose, see `SecretBox`. */

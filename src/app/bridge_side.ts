@@ -46,8 +46,9 @@ interface BridgeParts extends Pick<UpstreamSide, "client" | "eras"> {
 }
 
 /** For clients of the stateless era at servers of the session era. */
-export function openBridge({ config, platform, timers, remote }: Base, parts: BridgeParts) {
+export function openBridge({ config, platform, timers, shared }: Base, parts: BridgeParts) {
   const { clock, log } = platform;
+  const { remote } = shared;
   const { client, eras, catalog, serverOf, stats, statelessServers: stateless } = parts;
   return createBridge({
     client,

@@ -103,7 +103,7 @@ export function createMessageSide(base: Base, parts: MessageParts) {
       endpoint,
       isFinishing,
       rates,
-      remote: base.remote,
+      remote: base.shared.remote,
       endpointOf: parts.endpointOf,
     }, config),
     rates,
@@ -116,7 +116,7 @@ function rateLimits({ config, platform: { clock } }: Base) {
 }
 
 export function openSessions(
-  { config, platform, timers, remote }: Base,
+  base: Base,
   { client }: Pick<UpstreamSide, "client">,
   stateless: StatelessServers,
   catalog: Catalog,
@@ -124,7 +124,7 @@ export function openSessions(
   views: ViewParts,
   endpointOf: (key: string) => Endpoint | undefined,
 ) {
-  const { clock, log } = platform;
+  const { config, platform: { clock, log }, timers, shared: { remote } } = base;
   const common = {
     remote,
     endpointOf,
@@ -146,7 +146,7 @@ export function openSessions(
     perPrincipal: config.sessionsPerPrincipal,
   };
   return config.statefulSessions
-    ? createSessions({ ...common, ...keepers(config, platform) }, bounds)
+    ? createSessions({ ...common, ...keepers(base) }, bounds)
     : createSessionsOff(common, bounds);
 }
 

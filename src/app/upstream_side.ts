@@ -24,7 +24,7 @@ import type { Base } from "./base.ts";
 /** Clients of upstream servers, over all transports, and what is known of their health. */
 /** @param serverOf late bound: the server with this id, whoever may see it */
 export function createUpstreamSide(
-  { config, platform, timers, budget, remote }: Base,
+  { config, platform, timers, budget, shared: { remote } }: Base,
   serverOf: (id: string) => UpstreamServer | undefined,
 ) {
   const { clock, log, listener } = platform;

@@ -7,7 +7,7 @@
  */
 import { GatewayError } from "../../domain/errors.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
-import type { NewEvent, StreamId, StreamState } from "../../events/store.ts";
+import type { AppendOptions, NewEvent, StreamId, StreamState } from "../../events/store.ts";
 import type { Remote } from "../../events/remote.ts";
 import { sleep, type Timers } from "../../platform/timers.ts";
 import type { EventIds } from "./event_id.ts";
@@ -30,10 +30,12 @@ export interface Listening {
     options: ListenOptions,
   ) => Promise<Reader>;
   /** Has the client told what is said outside of calls, when it listens; false after the end. */
-  readonly say: (
+  readonly say: (session: Session, events: readonly NewEvent[]) => Promise<boolean>;
+  /** The same for what a server has said that is watched here; false when another replica does. */
+  readonly heard: (
     session: Session,
     events: readonly NewEvent[],
-    upstreamEventId?: string,
+    upstreamEventId: string | undefined,
   ) => Promise<boolean>;
   /** The client is about to subscribe at this server, whose own stream is watched from now on. */
   readonly subscribing: (session: Session, server: UpstreamServer) => Promise<void>;
@@ -69,8 +71,8 @@ export function createListening(deps: ListeningDeps): Listening {
     const own = session.listening;
     if (lastEventId === undefined) return await listen(session, own, options);
     const place = deps.ids.parse(session.key, lastEventId);
-    const state = place && await store.find(place.stream);
-    if (state === undefined || state.session !== session.key) throw unknownEvent();
+    const state = place && await store.find(session.key, place.stream);
+    if (state === undefined) throw unknownEvent();
     const { stream, seq } = place!;
     if (stream === own) await watching.all(session);
     const isElsewhere = stream !== own &&
@@ -105,7 +107,7 @@ export function createListening(deps: ListeningDeps): Listening {
   ): Promise<void> {
     for (;;) {
       await sleep(deps.timers, LOOK_MS, signal);
-      const state = await store.find(stream);
+      const state = await store.find(session.key, stream);
       if (state === undefined) return;
       if (!await haveRunner(session, stream, state, correlationId)) return;
     }
@@ -121,7 +123,8 @@ export function createListening(deps: ListeningDeps): Listening {
     const wasHeard = session.upstreams.get(session.base.server)?.state.isHeard ?? false;
     await watching.all(session, true);
     // Who listens for the first time hears what has waited; others have said where they are.
-    const seq = session.listener?.seq() ?? (wasHeard ? (await store.find(own))?.lastSeq : 0);
+    const seq = session.listener?.seq() ??
+      (wasHeard ? (await store.find(session.key, own))?.lastSeq : 0);
     // Another GET may have come while this one waited.
     if (streams.hasReader(own)) throw listensAlready();
     return read(session, own, seq ?? 0, options);
@@ -154,10 +157,22 @@ export function createListening(deps: ListeningDeps): Listening {
     return reader;
   }
 
-  /** Makes the stream if it is not there. */
-  async function begin(session: Session): Promise<void> {
-    const stream = { session: session.key, runner: "", note: "" };
-    await store.open({ ...stream, id: session.listening });
+  /** Makes the stream if it is not there, or not any more. */
+  async function begin({ key, listening, base, upstreams }: Session): Promise<void> {
+    const runner = upstreams.get(base.server)?.state.watcher ?? "";
+    await store.open({ session: key, id: listening, runner, note: "" });
+  }
+
+  async function append(
+    session: Session,
+    events: readonly NewEvent[],
+    options?: AppendOptions,
+  ): Promise<boolean> {
+    const put = () => streams.append(session.key, session.listening, events, options);
+    if (await put()) return true;
+    if (session.end.signal.aborted) return false;
+    await begin(session);
+    return await put();
   }
 
   return {
@@ -166,13 +181,9 @@ export function createListening(deps: ListeningDeps): Listening {
       await deps.upstream.ensure(session, server);
       await deps.watching.one(session, server);
     },
-    async say(session, events, upstreamEventId) {
-      const stream = session.listening;
-      if (await streams.append(stream, events, { upstreamEventId })) return true;
-      if (session.end.signal.aborted) return false;
-      await begin(session);
-      return await streams.append(stream, events, { upstreamEventId });
-    },
+    say: append,
+    heard: (session, events, upstreamEventId) =>
+      append(session, events, { runner: remote.self, upstreamEventId }),
   };
 }
 

@@ -39,6 +39,8 @@ export interface SessionRegistry {
   readonly load: (key: SessionKey) => Promise<Session>;
   /** The copy of it that is here, whatever the record says. */
   readonly held: (key: SessionKey) => Session | undefined;
+  /** All copies that are here. */
+  readonly copies: () => readonly Session[];
   /** It has ended: nothing more is done for it here. */
   readonly drop: (key: SessionKey) => void;
   /**
@@ -227,6 +229,7 @@ export function createSessionRegistry(
     find,
     load: async (key) => (await load(key)).session,
     held: (key) => copies.ofKey(key)?.session,
+    copies: () => Array.from(copies.list(), ({ session }) => session),
     drop: (key) => copies.forget(key)?.end.abort(new SessionNotFound()),
     save,
     list: () => liveSessions(directory, records, options.maxMs),

@@ -50,6 +50,8 @@ export interface Sessions {
   readonly list: () => Promise<readonly LiveSession[]>;
   /** See `Watching`. */
   readonly subscribeElsewhere: Subscribe;
+  /** Other replicas may have held this one for dead. */
+  readonly lost: () => void;
   /** Has clients that listen reconnect, elsewhere; calls go on. */
   readonly drain: () => void;
   /** Ends what still runs. It can be gone on with: sessions and upstream sessions are kept. */
@@ -127,9 +129,9 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     questions: () => questions,
     // Of several servers none can be asked again for what it said: there is one id for all.
     say: (session, events, eventId) =>
-      listening.say(session, events, isOfView(session) ? undefined : eventId),
+      listening.heard(session, events, isOfView(session) ? undefined : eventId),
     messagesMax: portionOf(options.streamEventsMax),
-    lastEventId: async (session) => (await store.find(session.listening))?.upstreamEventId,
+    lastEventId: async ({ key, listening }) => (await store.find(key, listening))?.upstreamEventId,
   });
   const upstream = createUpstreamSessions({
     client,
@@ -145,6 +147,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     registry,
     upstream: () => upstream,
     watches,
+    store,
     subscribeHere: deps.stateless.subscribe,
     serverOf: deps.serverOf,
     followLists,
@@ -244,6 +247,11 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     endpoint,
     list: registry.list,
     subscribeElsewhere: watching.subscribe,
+    lost() {
+      watching.lost(registry.copies()).catch((error) =>
+        deps.failed("Sessions are not watched", {}, error)
+      );
+    },
     drain: () => streams.hangUpAll(false),
     abandon() {
       calls.abandon();
@@ -292,6 +300,7 @@ export function createSessionsOff(deps: SessionsOffDeps, options: SessionsOption
     endpoint: createSessionless({ upstream, calls, shared, ...deps.views }, options),
     list: () => Promise.resolve([]),
     subscribeElsewhere: () => Promise.resolve(undefined),
+    lost() {},
     drain() {},
     abandon: calls.abandon,
     close: repeat(shared.sweep, deps, options),

@@ -19,6 +19,7 @@ export interface Streams {
    * @returns false when they were not kept: the stream is gone, or another runner has it
    */
   readonly append: (
+    session: SessionKey,
     id: StreamId,
     events: readonly NewEvent[],
     options?: AppendOptions,
@@ -57,15 +58,16 @@ export function createStreams({ store, ids, timers }: StreamsDeps): Streams {
   const readers = new Map<StreamId, Reader>();
 
   return {
-    async append(id, events, options) {
-      const kept = await store.append(id, events, options);
+    async append(session, id, events, options) {
+      const kept = await store.append(session, id, events, options);
       if (kept === undefined) return false;
       await readers.get(id)?.room();
       return true;
     },
     read(session, id, options) {
       readers.get(id)?.stop();
-      const reader = createReader({ store, timers, idOf: ids.ofStream(session, id) }, id, {
+      const deps = { store, timers, idOf: ids.ofStream(session, id) };
+      const reader = createReader(deps, { session, id }, {
         ...options,
         stopped() {
           if (readers.get(id) === reader) readers.delete(id);

@@ -38,9 +38,9 @@ export async function takeOver(
   state: StreamState,
   correlationId: string,
 ): Promise<void> {
-  if (!await deps.store.claim(stream, state.runner, deps.runner)) return;
+  if (!await deps.store.claim(session.key, stream, state.runner, deps.runner)) return;
   const { ids, server: slug, epoch } = JSON.parse(state.note) as CallNote;
-  const left = await unanswered(deps.store, stream, ids);
+  const left = await unanswered(deps.store, session, stream, ids);
   const outlet = deps.outlets.takeOver(session, stream, left.length);
   outlet.attached();
   const [id] = left;
@@ -61,13 +61,14 @@ export async function takeOver(
 /** Of several requests some may have their answers. */
 async function unanswered(
   store: EventStore,
+  session: Session,
   stream: StreamId,
   ids: readonly string[],
 ): Promise<readonly string[]> {
   if (ids.length === 1) return ids;
   const left = new Set(ids);
   for (let seq = 0, hasMore = true; hasMore;) {
-    const replay = await store.replay(stream, seq, LOOK_BACK_BYTES);
+    const replay = await store.replay(session.key, stream, seq, LOOK_BACK_BYTES);
     for (const { message } of replay?.events ?? []) {
       const { id, method } = JSON.parse(decoder.decode(message));
       if (method === undefined) left.delete(JSON.stringify(id));

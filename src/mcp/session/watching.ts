@@ -8,6 +8,7 @@
 import { principalFrom, type ToldPrincipal, toldPrincipal } from "../../domain/principal.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { Remote } from "../../events/remote.ts";
+import type { EventStore } from "../../events/store.ts";
 import { sleep, type Timers } from "../../platform/timers.ts";
 import type { SessionKey } from "./directory.ts";
 import type { SessionRegistry } from "./registry.ts";
@@ -29,6 +30,8 @@ export interface Watching {
   readonly subscribe: Subscribe;
   /** Goes on until aborted: somebody watches, also when the replica dies that does. */
   readonly keep: (session: Session, signal: AbortSignal) => void;
+  /** Others may have held this replica for dead: what it watches may be theirs. */
+  readonly lost: (sessions: Iterable<Session>) => Promise<void>;
 }
 
 export type Subscribe = (
@@ -44,6 +47,7 @@ export interface WatchingDeps {
   readonly registry: Pick<SessionRegistry, "load">;
   readonly upstream: () => UpstreamSessions;
   readonly watches: Watches;
+  readonly store: EventStore;
   /** What `subscribe` does here. */
   readonly subscribeHere: (...about: Parameters<Subscribe>) => Promise<boolean>;
   /** The server with this slug, whoever may see it. */
@@ -75,7 +79,7 @@ const SUBSCRIBE = "subscribe for a session";
 const LOOK_MS = 1_000;
 
 export function createWatching(deps: WatchingDeps): Watching {
-  const { remote, watches } = deps;
+  const { remote, watches, store } = deps;
   const self = remote.self;
 
   function wholeState({ base, upstreams }: Session): UpstreamState | undefined {
@@ -95,6 +99,7 @@ export function createWatching(deps: WatchingDeps): Watching {
       const state = wholeState(session);
       const other = await elsewhere(session);
       const watcher = other ?? self;
+      if (watcher !== state?.watcher) leave(session);
       await deps.upstream().update(session, { slug: session.base.server }, (now) => {
         if (now.watcher !== state?.watcher) return now;
         const isSame = now.watcher === watcher && now.isWatched && (now.isHeard || !isHeard);
@@ -102,6 +107,21 @@ export function createWatching(deps: WatchingDeps): Watching {
       });
       const now = wholeState(session);
       if (now === undefined || now.watcher === watcher) return other;
+    }
+  }
+
+  /** What was watched here before is another replica's affair, or begins anew. */
+  function leave(session: Session): void {
+    for (const slug of [...session.watches.keys()]) watches.stop(session, { slug });
+  }
+
+  /** From now on nobody else puts onto the stream what servers say there. */
+  async function fence({ key, listening }: Session): Promise<void> {
+    if (await store.open({ id: listening, session: key, runner: self, note: "" })) return;
+    for (;;) {
+      const runner = (await store.find(key, listening))?.runner;
+      if (runner === undefined || runner === self) return;
+      if (await store.claim(key, listening, runner, self)) return;
     }
   }
 
@@ -127,6 +147,7 @@ export function createWatching(deps: WatchingDeps): Watching {
     const wasWatched = wholeState(session)?.isWatched ?? false;
     const other = await claim(session, isHeard);
     if (other !== undefined) return await there(other, session, {});
+    await fence(session);
     deps.followLists(session);
     await Promise.all([...session.upstreams.keys()].map((slug) => here(session, slug, wasWatched)));
   }
@@ -135,6 +156,7 @@ export function createWatching(deps: WatchingDeps): Watching {
     const wasWatched = session.upstreams.get(slug)?.state.isWatched ?? false;
     const other = await claim(session, false);
     if (other !== undefined) return await there(other, session, { server: slug });
+    await fence(session);
     await here(session, slug, wasWatched);
   }
 
@@ -172,6 +194,14 @@ export function createWatching(deps: WatchingDeps): Watching {
       if (watcher === undefined) return undefined;
       const about: Subscribed = { session: session.key, server, uri, isWanted };
       return (await remote.tell(watcher, SUBSCRIBE, { about }))?.about as boolean | undefined;
+    },
+    async lost(sessions) {
+      for (const { key } of sessions) {
+        const session = await deps.registry.load(key).catch(() => undefined);
+        if (session === undefined || session.watches.size === 0) continue;
+        leave(session);
+        if (wholeState(session)?.watcher === self) await all(session);
+      }
     },
     keep(session, signal) {
       const look = async () => {
