@@ -17,6 +17,7 @@ import { createStreamPlaces } from "../http/stream_places.ts";
 import { createStreamable } from "../http/streamable.ts";
 import { createDispatch } from "../mcp/dispatch.ts";
 import type { Endpoint } from "../mcp/endpoint.ts";
+import { type CallClaims, createRedisCallClaims } from "../mcp/session/call_claims.ts";
 import { createSessions, createSessionsOff, type SessionViews } from "../mcp/session/sessions.ts";
 import type { StatelessServers } from "../mcp/session/stateless/servers.ts";
 import { createStatelessCalls, type UpstreamCall } from "../mcp/stateless_calls.ts";
@@ -146,8 +147,16 @@ export function openSessions(
     perPrincipal: config.sessionsPerPrincipal,
   };
   return config.statefulSessions
-    ? createSessions({ ...common, ...keepers(base) }, bounds)
+    ? createSessions({ ...common, ...keepers(base), claims: callClaims(base) }, bounds)
     : createSessionsOff(common, bounds);
+}
+
+/** Longer than a call may take: what is left of a process that died is forgotten then. */
+const AFTER_CALL_MS = 60_000;
+
+function callClaims({ config, shared: { redis, remote } }: Base): CallClaims | undefined {
+  if (redis === undefined) return undefined;
+  return createRedisCallClaims({ redis, remote }, { keptMs: config.toolMsMax + AFTER_CALL_MS });
 }
 
 /** On its own endpoint a server's messages are relayed as they are. */

@@ -136,6 +136,7 @@ export function createSessionCalls(
       server,
       abort: new AbortController(),
       isCancelled: false,
+      released: call.released,
       asks: undefined,
       answeredMs: -Infinity,
     };
@@ -163,7 +164,7 @@ export function createSessionCalls(
       for (const { id } of requests) {
         const key = idKey(id);
         if (session.calls.find((call) => call.key === key) === undefined) continue;
-        throw new InvalidMessage("A request with this id is still running", id);
+        throw stillRunning(id);
       }
     },
     start(call, message, as = asItIs(message)) {
@@ -201,6 +202,11 @@ export function createSessionCalls(
       for (const { running } of all.list()) running.abort.abort(new Draining());
     },
   };
+}
+
+/** @param id of the request, where it is one */
+export function stillRunning(id?: Uint8Array): InvalidMessage {
+  return new InvalidMessage("A request with this id is still running", id);
 }
 
 /** Where the upstream session is the client's own, ids go upstream as they are. */

@@ -15,7 +15,8 @@ import { type Batch, type ClientMessage, InvalidMessage } from "../message.ts";
 import type { Refusal } from "../refusal.ts";
 import { BATCH_REVISION } from "../revisions/revision.ts";
 import { errorResponse } from "../rpc_error.ts";
-import type { SessionCalls } from "./calls.ts";
+import type { CallClaims } from "./call_claims.ts";
+import { type SessionCalls, stillRunning } from "./calls.ts";
 import type { Greeting } from "./handshake.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
 import type { Others } from "./others.ts";
@@ -101,6 +102,8 @@ export interface SessionEndpointDeps {
   readonly streams: Streams;
   readonly listening: Listening;
   readonly others: Others;
+  /** `undefined` where there is one replica: it knows its own calls. */
+  readonly claims: CallClaims | undefined;
   /** Erases and closes what belonged to a session that has ended. */
   readonly clearUp: (session: Session) => Promise<void>;
 }
@@ -112,7 +115,7 @@ export interface Targets {
 }
 
 export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoint {
-  const { registry, targets, calls } = deps;
+  const { registry, targets, calls, claims } = deps;
 
   async function initialize(
     visitor: Visitor,
@@ -144,7 +147,7 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     const session = found instanceof Promise ? await found : found;
     if (message.kind === "batch") return await postBatch(visitor, session, message, isWhole);
     mayUse(principal, message);
-    if (message.kind === "request") return pending(visitor, session, [message], isWhole);
+    if (message.kind === "request") return await accept(visitor, session, [message], isWhole);
     const refusal = await oneWay(visitor, session, message);
     return refusal === undefined ? ACCEPTED : { kind: "message", ...refusal };
   }
@@ -163,7 +166,8 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
       if (message.kind === "request" || batch.refused?.has(message)) continue;
       await oneWay(visitor, session, message);
     }
-    return requests.length === 0 ? ACCEPTED : pending(visitor, session, requests, isWhole, batch);
+    if (requests.length === 0) return ACCEPTED;
+    return await accept(visitor, session, requests, isWhole, batch);
   }
 
   async function oneWay({ endpoint }: Visitor, session: Session, message: ClientMessage) {
@@ -178,36 +182,60 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
       : targets.verbatim.plan(visitor, endpoint, session, message);
   }
 
-  function pending(
+  /** What is to be done for each of the requests, once it is clear that none runs already. */
+  async function accept(
     visitor: Visitor,
     session: Session,
     requests: readonly ClientMessage[],
     isWhole: boolean,
     batch?: Batch,
-  ): Pending {
-    const { endpoint, correlationId, version, clientHeaders } = visitor;
-    const canPrime = takesEmptyEvents(session, version);
+  ): Promise<Pending> {
     calls.refuseRunning(session, requests);
     const plans = requests.map((request) => {
       const make = () => plan(visitor, session, request);
-      return batch === undefined ? make() : planOrRefusal(make, request, correlationId, batch);
+      return batch === undefined
+        ? make()
+        : planOrRefusal(make, request, visitor.correlationId, batch);
     });
+    if (claims !== undefined) await claimed(claims, session, requests, plans);
+    return pending(visitor, session, requests, plans, { isWhole, isBatch: batch !== undefined });
+  }
+
+  function pending(
+    visitor: Visitor,
+    session: Session,
+    requests: readonly ClientMessage[],
+    plans: readonly Plan[],
+    { isWhole, isBatch }: { readonly isWhole: boolean; readonly isBatch: boolean },
+  ): Pending {
+    const { endpoint, correlationId, version, clientHeaders } = visitor;
+    const canPrime = takesEmptyEvents(session, version);
     const [first] = plans;
     const slug = first?.kind === "upstream" ? first.server.slug : endpoint.key;
     const outlet = deps.outlets.create(session, { slug }, requests, { isWhole, canPrime });
     for (const [i, one] of plans.entries()) {
+      const request = requests[i]!;
       if (one.kind === "answer") {
-        say(outlet, requests[i]!, one.answer, correlationId);
+        say(outlet, request, one.answer, correlationId);
         continue;
       }
       const { server, prepared } = one;
-      const call = { session, server, outlet, correlationId, canAsk: true, clientHeaders };
-      calls.start(call, requests[i]!, prepared);
+      const released = claims && (() => claims.release(session.key, idKey(request.id)));
+      const call = {
+        session,
+        server,
+        outlet,
+        correlationId,
+        canAsk: true,
+        clientHeaders,
+        released,
+      };
+      calls.start(call, request, prepared);
     }
     return {
       kind: "pending",
       whole: outlet.whole,
-      isBatch: batch !== undefined,
+      isBatch,
       read: (cut) => readCall(deps.streams, session, outlet, { canPrime, cut }),
     };
   }
@@ -255,6 +283,18 @@ async function sayAside(
   // its own would be kept beyond them.
   const events = answers.map((message) => ({ message, isResponse: false }));
   return await listening.say(session, events);
+}
+
+/** @throws {InvalidMessage} when one of the calls runs on another replica */
+async function claimed(
+  claims: CallClaims,
+  session: Session,
+  requests: readonly ClientMessage[],
+  plans: readonly Plan[],
+): Promise<void> {
+  const keys = requests.filter((_, i) => plans[i]!.kind === "upstream").map(({ id }) => idKey(id));
+  if (keys.length === 0 || await claims.claim(session.key, keys)) return;
+  throw stillRunning(requests.length === 1 ? requests[0]!.id : undefined);
 }
 
 /** One of several: when it is refused the others still have their answers. */

@@ -95,6 +95,8 @@ export interface RunningCall extends Asks, Bagged {
   readonly abort: AbortController;
   /** The client does not want the answer any more. */
   isCancelled: boolean;
+  /** Told once, when its id may be used again. */
+  released: (() => void) | undefined;
 }
 
 export interface Session extends Asks {

@@ -11,6 +11,7 @@ import { randomText } from "../../platform/random.ts";
 import type { SecretBox } from "../../platform/secret_box.ts";
 import type { Timers } from "../../platform/timers.ts";
 import type { UpstreamClient } from "../../upstream/client.ts";
+import type { CallClaims } from "./call_claims.ts";
 import type { CallOf } from "./call_run.ts";
 import { createSessionCalls } from "./calls.ts";
 import type { SessionDirectory } from "./directory.ts";
@@ -71,6 +72,7 @@ export interface SessionsDeps {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly remote: Remote;
+  readonly claims: CallClaims | undefined;
   /** The server with this slug, whoever may see it. */
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
   /** The endpoint of a session, whoever may see it. */
@@ -203,7 +205,14 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     },
     failed: (session, error) => deps.failed("Another replica was not told", about(session), error),
   });
-  const endpoint = createSessionEndpoint({ ...shared, targets, listening, others, clearUp });
+  const endpoint = createSessionEndpoint({
+    ...shared,
+    claims: deps.claims,
+    targets,
+    listening,
+    others,
+    clearUp,
+  });
 
   function isOfView({ base }: Session): boolean {
     return deps.serverOf(base.server) === undefined;
