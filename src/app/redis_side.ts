@@ -4,17 +4,25 @@
  * @module
  */
 import type { Config } from "../config/load.ts";
+import type { SignalBus } from "../events/bus.ts";
+import type { Claims } from "../events/claims.ts";
+import { createMemoryBus } from "../events/memory_bus.ts";
+import { createMemoryClaims } from "../events/memory_claims.ts";
 import { alone, type Presence, type ReplicaId } from "../events/presence.ts";
+import { createRedisBus } from "../events/redis_bus.ts";
+import { createRedisClaims } from "../events/redis_claims.ts";
 import { createRedisPresence } from "../events/redis_presence.ts";
 import { randomText } from "../platform/random.ts";
 import { createRedis, type Redis } from "../platform/redis.ts";
 import type { Timers } from "../platform/timers.ts";
-import type { Platform } from "./base.ts";
+import { box, type Platform } from "./base.ts";
 
 export interface RedisSide {
   /** This process, for the others. */
   readonly replica: ReplicaId;
   readonly presence: Presence;
+  readonly bus: SignalBus;
+  readonly claims: Claims;
   /** `undefined` without `REDIS_URL`. */
   readonly redis: Redis | undefined;
   /** Told of a value in Redis that this installation has not written. */
@@ -28,14 +36,18 @@ const REPLICA_BYTES = 12;
 
 export function openRedis(
   { redisUrl }: Config,
-  { clock, log }: Platform,
+  platform: Platform,
   timers: Timers,
 ): RedisSide {
+  const { clock, log } = platform;
   const replica = randomText(REPLICA_BYTES);
   if (redisUrl === undefined) {
+    const presence = alone(replica);
     return {
       replica,
-      presence: alone(replica),
+      presence,
+      bus: createMemoryBus(new Map(), replica, { timers }),
+      claims: createMemoryClaims(new Map(), { presence }, replica),
       redis: undefined,
       forged() {},
       degraded: () => [],
@@ -48,17 +60,25 @@ export function openRedis(
     else log.warning("Redis is away: clients with sessions are told to wait", { error: cause });
   });
   const presence = createRedisPresence({ redis, clock, timers }, replica);
-  let forged = 0;
+  let count = 0;
+  const forged = () => {
+    count++;
+    log.warning("A value in Redis was not written by this installation: dropped", { count });
+  };
+  const sealed = { redis, timers, forged, box: box(platform, "signals") };
+  const bus = createRedisBus(sealed, replica);
+  const claims = createRedisClaims({ redis, timers, presence }, replica);
   return {
     replica,
     presence,
+    bus,
+    claims,
     redis,
-    forged() {
-      forged++;
-      log.warning("A value in Redis was not written by this installation: dropped", { forged });
-    },
+    forged,
     degraded: () => redis.isUp() ? [] : ["redis"],
     async close() {
+      bus.close();
+      await claims.close();
       await presence.close();
       redis.close();
     },
