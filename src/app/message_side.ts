@@ -26,12 +26,14 @@ import { forSessions } from "../mcp/view/session_lists.ts";
 import { createListen } from "../mcp/view/listen.ts";
 import type { CheckArguments } from "../mcp/view/routing.ts";
 import { createStatelessView } from "../mcp/view/stateless_view.ts";
+import { REDIS_TIME } from "../platform/redis.ts";
 import { createArgumentCheck } from "../policy/guardrails/argument_schema.ts";
 import { createLocalRateLimiter } from "../policy/rate_limit.ts";
+import { createRedisRateLimiter } from "../policy/redis_rate_limit.ts";
 import { createRateLimits } from "../policy/rate_limits.ts";
 import type { Fields, Log } from "../telemetry/log.ts";
 import type { Stats } from "../telemetry/stats.ts";
-import { type Base, logAt } from "./base.ts";
+import { type Base, box, logAt } from "./base.ts";
 import { openBridge } from "./bridge_side.ts";
 import { keepers } from "./keepers.ts";
 import type { UpstreamSide } from "./upstream_side.ts";
@@ -112,8 +114,14 @@ export function createMessageSide(base: Base, parts: MessageParts) {
   };
 }
 
-function rateLimits({ config, platform: { clock } }: Base) {
-  return createRateLimits((rate) => createLocalRateLimiter(rate, clock.monotonic), config);
+function rateLimits({ config, platform, shared: { redis, presence } }: Base) {
+  const { monotonic } = platform.clock;
+  if (redis === undefined) {
+    return createRateLimits((rate) => createLocalRateLimiter(rate, monotonic), config);
+  }
+  const { key: secret } = box(platform, "rates");
+  const deps = { redis, time: REDIS_TIME, monotonic, replicas: presence.count, secret };
+  return createRateLimits((rate, name) => createRedisRateLimiter(deps, rate, name), config);
 }
 
 export function openSessions(

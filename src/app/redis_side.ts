@@ -4,7 +4,10 @@
  * @module
  */
 import type { Config } from "../config/load.ts";
+import type { Claims } from "../events/claims.ts";
+import { createMemoryClaims } from "../events/memory_claims.ts";
 import { alone, type Presence } from "../events/presence.ts";
+import { createRedisClaims } from "../events/redis_claims.ts";
 import { createRedisPost } from "../events/redis_post.ts";
 import { createSeals } from "../events/redis_seals.ts";
 import { alone as withoutOthers, createRemote, type Remote } from "../events/remote.ts";
@@ -18,6 +21,7 @@ export interface RedisSide {
   /** This process, and the way to others. */
   readonly remote: Remote;
   readonly presence: Presence;
+  readonly claims: Claims;
   /** `undefined` without `REDIS_URL`. */
   readonly redis: Redis | undefined;
   /** Told of a value in Redis that this installation has not written. */
@@ -33,9 +37,11 @@ export function openRedis({ redisUrl }: Config, platform: Platform, timers: Time
   const { clock, log } = platform;
   const replica = randomText(REPLICA_BYTES);
   if (redisUrl === undefined) {
+    const presence = alone(replica);
     return {
       remote: withoutOthers(replica),
-      presence: alone(replica),
+      presence,
+      claims: createMemoryClaims(new Map(), { presence }, replica),
       redis: undefined,
       forged() {},
       degraded: () => [],
@@ -60,13 +66,16 @@ export function openRedis({ redisUrl }: Config, platform: Platform, timers: Time
     timers,
     failed: (kind, error) => log.warning("What another replica asked for failed", { kind, error }),
   });
+  const claims = createRedisClaims({ redis, timers, presence }, replica);
   return {
     remote,
     presence,
+    claims,
     redis,
     forged,
     degraded: () => redis.isUp() ? [] : ["redis"],
     async close() {
+      await claims.close();
       await presence.close();
       remote.close();
       post.close();

@@ -251,6 +251,8 @@ export const LIMITS = {
   sqliteStatements: 200,
   /** Commands to Redis that wait for their answers: it is silent, and will be given up. */
   redisWaiting: 10_000,
+  /** Replicas of whose signals the last one is remembered; those that ended do not come again. */
+  replicasHeard: 1_000,
   /** Rows, and characters of them, that one statement moves before others get their turn. */
   databaseSliceRows: 64,
   databaseSliceChars: 128 * 1024,

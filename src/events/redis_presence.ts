@@ -72,6 +72,7 @@ export function createRedisPresence(
 
   const stop = repeat(timers, BEAT_MS, beat);
   redis.onChange((isUp) => void (isUp && beat()));
+  void beat();
   return {
     isAlive: async (replica) => await redis.run(IS_ALIVE, [KEY], [replica]) === 1,
     list: async () => (await redis.run(LIST, [KEY], []) as Buffer[]).map(String),

@@ -16,12 +16,17 @@ import { createSecretBox } from "../../src/platform/secret_box.ts";
 import { eventStoreContract } from "../contract/event_store.ts";
 import { ROOMY, shortcuts } from "../contract/event_store/case.ts";
 import { messages } from "../support/event_model.ts";
-import { connectRedis, IS_SKIPPED, type RedisServer, startRedis } from "../support/redis_server.ts";
+import {
+  connectRedis,
+  IS_SKIPPED,
+  type RedisServer,
+  startCluster,
+} from "../support/redis_server.ts";
 import { until } from "../support/until.ts";
 
 let server: RedisServer;
 Deno.test.beforeAll(async () => {
-  if (!IS_SKIPPED) server = await startRedis();
+  if (!IS_SKIPPED) server = await startCluster();
 });
 Deno.test.afterAll(async () => await server?.[Symbol.asyncDispose]());
 

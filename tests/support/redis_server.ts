@@ -66,6 +66,15 @@ export async function startRedis(...args: readonly string[]): Promise<RedisServe
   };
 }
 
+/** The same as a cluster of one, which refuses a script on keys of several slots. */
+export async function startCluster(): Promise<RedisServer> {
+  const server = await startRedis("--cluster-enabled", "yes");
+  await server.cli("cluster", "addslotsrange", "0", "16383");
+  const isOk = async () => (await server.cli("cluster", "info")).includes("cluster_state:ok");
+  await until("the cluster", isOk);
+  return server;
+}
+
 /** Of the runtime: nothing is left of one that was cancelled. */
 export const plainTimers: Timers = {
   after(delayMs, fire) {

@@ -13,13 +13,13 @@ import {
   IS_SKIPPED,
   type RedisServer,
   redisTest,
-  startRedis,
+  startCluster,
 } from "../../support/redis_server.ts";
 import { until } from "../../support/until.ts";
 
 let server: RedisServer;
 Deno.test.beforeAll(async () => {
-  if (!IS_SKIPPED) server = await startRedis();
+  if (!IS_SKIPPED) server = await startCluster();
 });
 Deno.test.afterAll(async () => await server?.[Symbol.asyncDispose]());
 
