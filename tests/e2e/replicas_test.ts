@@ -6,45 +6,24 @@
  * @see security.md, SESS-06, F21, F23, F24
  */
 import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
-import {
-  configFor,
-  type Everything,
-  EVERYTHING_PATH,
-  startEverything,
-} from "../support/everything.ts";
+import { EVERYTHING_PATH } from "../support/everything.ts";
 import { callModern } from "../support/modern.ts";
 import { messageOf, responseOf, statusOf } from "../support/open_reply.ts";
-import { ownSchema, postgresTest } from "../support/postgres.ts";
-import { type Gateway, startGateway } from "../support/processes.ts";
 import { headerOf } from "../support/raw_http.ts";
-import { IS_SKIPPED, type RedisServer, redisTest, startRedis } from "../support/redis_server.ts";
+import type { RedisServer } from "../support/redis_server.ts";
 import {
   initialize,
   lastEventId,
   messagesIn,
-  openSession,
   type Session,
   type SessionReply,
   toolCall,
 } from "../support/session_client.ts";
-import { mintToken, TEST_JWT_SECRET } from "../support/tokens.ts";
+import { startTwoReplicas, type TwoReplicas, twoReplicasTest } from "../support/two_replicas.ts";
 import { until } from "../support/until.ts";
-
-const ENCRYPTION_SECRET = "only-for-replicas-0123456789-abcdefghij";
 
 /** A reply to a request of the session era while Redis is away. */
 const REFUSAL_MS_MAX = 1_000;
-
-interface World {
-  readonly a: string;
-  readonly b: string;
-  readonly gateways: readonly [Gateway, Gateway];
-  readonly redis: RedisServer;
-  readonly upstream: Everything;
-  readonly token: string;
-  /** Opened at the first. */
-  readonly open: () => Promise<Session>;
-}
 
 test("a session opened at one replica is used at the other, and ended for both", async (world) => {
   const session = await world.open();
@@ -170,34 +149,14 @@ async function leftOf({ id }: Session, redis: RedisServer): Promise<readonly str
   return (await redis.cli("keys", `*${key}*`)).split("\n").filter(Boolean);
 }
 
-function places({ token }: World) {
+function places({ token }: TwoReplicas) {
   return { path: EVERYTHING_PATH, token };
 }
 
 /** With a Redis of its own, which may be stopped. */
-function test(name: string, body: (world: World) => Promise<void>): void {
-  (IS_SKIPPED ? redisTest : postgresTest)(name, async () => {
-    await using stack = new AsyncDisposableStack();
-    const redis = stack.use(await startRedis());
-    const schema = stack.use(await ownSchema());
-    const upstream = stack.use(await startEverything({ era: "both" }));
-    const options = {
-      config: configFor({ everything: upstream.origin }),
-      env: {
-        REDIS_URL: redis.url,
-        DATABASE_URL: schema.text,
-        JWT_SECRET_KEY: TEST_JWT_SECRET,
-        AUTH_ENCRYPTION_SECRET: ENCRYPTION_SECRET,
-        DRAIN_DELAY: "0",
-      },
-    };
-    const gateways = [
-      stack.use(await startGateway(options)),
-      stack.use(await startGateway(options)),
-    ] as const;
-    const [a, b] = gateways.map(({ origin }) => origin) as [string, string];
-    const token = await mintToken();
-    const open = () => openSession(a, { path: EVERYTHING_PATH, token });
-    await body({ a, b, gateways, redis, upstream, token, open });
+function test(name: string, body: (world: TwoReplicas) => Promise<void>): void {
+  twoReplicasTest(name, async () => {
+    await using world = await startTwoReplicas();
+    await body(world);
   });
 }
