@@ -7,13 +7,12 @@
  */
 import { GatewayError } from "../../domain/errors.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
-import type { Presence } from "../../events/presence.ts";
 import type { NewEvent, StreamId, StreamState } from "../../events/store.ts";
 import type { EventIds } from "./event_id.ts";
 import type { Reader } from "./reader.ts";
 import type { Session, UpstreamState } from "./session.ts";
 import type { Streams } from "./streams.ts";
-import { takeOver, type TakeOverDeps } from "./takeover.ts";
+import { standBy, takeOver, type TakeOverDeps } from "./takeover.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
 import type { Watches } from "./watches.ts";
 
@@ -54,8 +53,6 @@ export interface ListeningDeps extends TakeOverDeps {
   readonly ids: EventIds;
   readonly watches: Watches;
   readonly upstream: UpstreamSessions;
-  /** Of other processes. */
-  readonly presence: Presence;
   /** Passes changes of a view's lists on to the session, which listens. */
   readonly followLists: (session: Session) => void;
 }
@@ -70,16 +67,27 @@ export function createListening(deps: ListeningDeps): Listening {
     const place = deps.ids.parse(session.key, lastEventId);
     const state = place && await store.find(session.key, place.stream);
     if (state === undefined) throw unknownEvent();
-    if (place!.stream === own) await watch(session);
-    else if (!state.isEnded && !await isRunning(place!.stream, state)) {
-      await takeOver(deps, session, place!.stream, state, options.correlationId);
+    const { stream, seq } = place!;
+    const { correlationId } = options;
+    if (stream === own) await watch(session);
+    else if (!state.isEnded && !isRunningHere(stream, state)) {
+      if (await runsElsewhere(state)) {
+        const stop = standBy(deps, session, stream, correlationId);
+        const stopped = () => (stop(), options.stopped?.());
+        return read(session, stream, seq, { ...options, stopped });
+      }
+      await takeOver(deps, session, stream, state, correlationId);
     }
-    return read(session, place!.stream, place!.seq, options);
+    return read(session, stream, seq, options);
   }
 
-  /** Here, or in another process that lives. */
-  function isRunning(stream: StreamId, { runner }: StreamState): boolean | Promise<boolean> {
-    return runner === deps.runner ? deps.calls.isRunning(stream) : deps.presence.isAlive(runner);
+  function isRunningHere(stream: StreamId, { runner }: StreamState): boolean {
+    return runner === deps.runner && deps.calls.isRunning(stream);
+  }
+
+  /** In another process, as far as others know: it lives. */
+  async function runsElsewhere({ runner }: StreamState): Promise<boolean> {
+    return runner !== deps.runner && await deps.presence.isAlive(runner);
   }
 
   async function listen(

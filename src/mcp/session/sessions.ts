@@ -154,6 +154,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     ...shared,
     serverOf: deps.serverOf,
     presence: deps.presence,
+    timers,
     followLists,
     failed: ({ session, correlationId }, server, error) => {
       const { subject } = session.base;
