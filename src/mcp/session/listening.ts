@@ -71,7 +71,7 @@ export function createListening(deps: ListeningDeps): Listening {
     const { correlationId } = options;
     if (stream === own) await watch(session);
     else if (!state.isEnded && !isRunningHere(stream, state)) {
-      if (await runsElsewhere(state)) {
+      if (await runsElsewhere(deps, state)) {
         const stop = standBy(deps, session, stream, correlationId);
         const stopped = () => (stop(), options.stopped?.());
         return read(session, stream, seq, { ...options, stopped });
@@ -83,11 +83,6 @@ export function createListening(deps: ListeningDeps): Listening {
 
   function isRunningHere(stream: StreamId, { runner }: StreamState): boolean {
     return runner === deps.runner && deps.calls.isRunning(stream);
-  }
-
-  /** In another process, as far as others know: it lives. */
-  async function runsElsewhere({ runner }: StreamState): Promise<boolean> {
-    return runner !== deps.runner && await deps.presence.isAlive(runner);
   }
 
   async function listen(
@@ -179,6 +174,14 @@ export function createListening(deps: ListeningDeps): Listening {
       return await append();
     },
   };
+}
+
+/** In another process, which lives. */
+async function runsElsewhere(
+  { runner: self, presence }: TakeOverDeps,
+  { runner }: StreamState,
+): Promise<boolean> {
+  return runner !== self && await presence.isAlive(runner);
 }
 
 function unknownEvent(): GatewayError {
