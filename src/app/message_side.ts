@@ -128,6 +128,8 @@ export function openSessions(
     stateless,
     clock,
     timers,
+    replica: shared.replica,
+    presence: shared.presence,
     version: VERSION,
     views: { ...views, lists: forSessions(views.lists), editsOf: editsOf(views.views) },
     record: stats.record,
@@ -142,7 +144,7 @@ export function openSessions(
     perPrincipal: config.sessionsPerPrincipal,
   };
   return config.statefulSessions
-    ? createSessions({ ...common, ...keepers(base), ...shared }, bounds)
+    ? createSessions({ ...common, ...keepers(base) }, bounds)
     : createSessionsOff(common, bounds);
 }
 

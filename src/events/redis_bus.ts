@@ -100,12 +100,12 @@ export function createRedisBus(deps: RedisBusDeps, self: ReplicaId): SignalBus {
   async function answer({ from, number, body }: Envelope): Promise<void> {
     if (receive === undefined) return;
     const answer = await receive(body, from);
-    await post(from, book.envelope(from, answer, number));
+    await post(from, book.envelope(answer, number));
   }
 
   async function send(to: ReplicaId, signal: string): Promise<Delivery> {
     if (!redis.isUp()) return UNDELIVERED;
-    const envelope = book.envelope(to, signal);
+    const envelope = book.envelope(signal);
     const { promise, resolve } = Promise.withResolvers<Delivery>();
     const forget = book.await(envelope.number, (answer) => resolve({ kind: "answered", answer }));
     const timer = timers.after(ANSWER_MS, () => resolve(UNKNOWN));

@@ -23,7 +23,7 @@ export function readEnvelope(text: string): Envelope {
 }
 
 export interface SignalBook {
-  readonly envelope: (to: ReplicaId, body: string, answers?: number) => Envelope;
+  readonly envelope: (body: string, answers?: number) => Envelope;
   /** Whether its sender has said nothing newer yet: else somebody says it again. */
   readonly isNew: (envelope: Envelope) => boolean;
   /** Gives what ends the waiting. */
@@ -37,7 +37,7 @@ export function createSignalBook(self: ReplicaId): SignalBook {
   const seen = new Map<ReplicaId, number>();
   const waiting = new Map<number, (answer: string) => void>();
   return {
-    envelope: (_, body, answers) => ({
+    envelope: (body, answers) => ({
       from: self,
       number: ++last,
       body,
