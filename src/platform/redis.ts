@@ -245,7 +245,7 @@ const BYTES = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } } as const;
 function newClient({ host, port, user, password, database, isTls }: RedisUrl) {
   const common = { host, port, connectTimeout: CONNECT_MS, reconnectStrategy: false as const };
   return createClient({
-    socket: isTls ? { ...common, tls: true, servername: host } : common,
+    socket: isTls ? { ...common, tls: true } : common,
     ...(user !== "" && { username: user }),
     ...(password !== "" && { password }),
     database,

@@ -121,6 +121,27 @@ test("F24: frozen, Redis keeps nobody waiting, and sessions go on when it does",
   assertEquals((await session.at(world.b).send({ method: "tools/list" })).status, 200);
 });
 
+test("F21: a call whose messages cannot be kept does not leave its client waiting", async (world) => {
+  await using session = await world.open();
+  const stream = await session.open(toolCall("test_steps", { count: 4, ms: 500 }, "mine"));
+  await until("a message", () => stream.messages()[0]);
+  await world.redis.kill();
+  await until("the end of the stream", () => stream.ended(), 5_000);
+});
+
+test("a call whose replica dies is gone on with at the one where its client waits", async (world) => {
+  await using session = await world.open();
+  const stream = await session.open(toolCall("test_steps", { count: 8, ms: 500 }, "mine"));
+  await until("a message", () => stream.messages()[0]);
+  stream.close();
+  using again = await session.at(world.b).listen(lastEventId(stream.events()));
+  await until("a message there", () => again.messages()[0]);
+  Deno.kill(world.gateways[0].pid, "SIGKILL");
+  assert("result" in await responseOf(again));
+  const said = messagesIn([...stream.events(), ...again.events()]);
+  assertEquals(said.length, 9);
+});
+
 test("F28: a session whose record somebody changed is none", async (world) => {
   const session = await world.open();
   const [key] = (await world.redis.cli("keys", "*}:session")).split("\n");

@@ -68,7 +68,9 @@ export async function startRedis(...args: readonly string[]): Promise<RedisServe
 
 /** The same as a cluster of one, which refuses a script on keys of several slots. */
 export async function startCluster(): Promise<RedisServer> {
-  const server = await startRedis("--cluster-enabled", "yes");
+  // Its own choice, 10,000 above the other port, may be taken.
+  const bus = String(freePort());
+  const server = await startRedis("--cluster-enabled", "yes", "--cluster-port", bus);
   await server.cli("cluster", "addslotsrange", "0", "16383");
   const isOk = async () => (await server.cli("cluster", "info")).includes("cluster_state:ok");
   await until("the cluster", isOk);

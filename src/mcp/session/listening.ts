@@ -8,13 +8,11 @@
 import { GatewayError } from "../../domain/errors.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { AppendOptions, NewEvent, StreamId, StreamState } from "../../events/store.ts";
-import type { Remote } from "../../events/remote.ts";
-import { sleep, type Timers } from "../../platform/timers.ts";
 import type { EventIds } from "./event_id.ts";
 import type { Reader } from "./reader.ts";
 import type { Session } from "./session.ts";
 import type { Streams } from "./streams.ts";
-import { takeOver, type TakeOverDeps } from "./takeover.ts";
+import { standBy, takeOver, type TakeOverDeps } from "./takeover.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
 import type { Watching } from "./watching.ts";
 
@@ -57,11 +55,7 @@ export interface ListeningDeps extends TakeOverDeps {
   readonly ids: EventIds;
   readonly watching: Watching;
   readonly upstream: UpstreamSessions;
-  readonly remote: Remote;
-  readonly timers: Timers;
 }
-
-const LOOK_MS = 1_000;
 
 export function createListening(deps: ListeningDeps): Listening {
   const { store, streams, watching, remote } = deps;
@@ -74,43 +68,21 @@ export function createListening(deps: ListeningDeps): Listening {
     const state = place && await store.find(session.key, place.stream);
     if (state === undefined) throw unknownEvent();
     const { stream, seq } = place!;
+    const { correlationId } = options;
     if (stream === own) await watching.all(session);
-    const isElsewhere = stream !== own &&
-      await haveRunner(session, stream, state, options.correlationId);
-    return read(session, stream, seq, options, isElsewhere);
-  }
-
-  /**
-   * A call whose runner is gone goes on here, or ends.
-   * @returns whether it runs on another replica
-   */
-  async function haveRunner(
-    session: Session,
-    stream: StreamId,
-    state: StreamState,
-    correlationId: string,
-  ): Promise<boolean> {
-    const { runner, isEnded } = state;
-    if (isEnded) return false;
-    const isElsewhere = runner !== remote.self && await remote.isAlive(runner);
-    if (isElsewhere || (runner === remote.self && deps.calls.isRunning(stream))) return isElsewhere;
-    await takeOver(deps, session, stream, state, correlationId);
-    return false;
-  }
-
-  /** The runner may die while the client reads. */
-  async function keep(
-    session: Session,
-    stream: StreamId,
-    correlationId: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    for (;;) {
-      await sleep(deps.timers, LOOK_MS, signal);
-      const state = await store.find(session.key, stream);
-      if (state === undefined) return;
-      if (!await haveRunner(session, stream, state, correlationId)) return;
+    else if (!state.isEnded && !isRunningHere(stream, state)) {
+      if (await runsElsewhere(deps, state)) {
+        const stop = standBy(deps, session, stream, correlationId);
+        const stopped = () => (stop(), options.stopped?.());
+        return read(session, stream, seq, { ...options, stopped });
+      }
+      await takeOver(deps, session, stream, state, correlationId);
     }
+    return read(session, stream, seq, options);
+  }
+
+  function isRunningHere(stream: StreamId, { runner }: StreamState): boolean {
+    return runner === remote.self && deps.calls.isRunning(stream);
   }
 
   async function listen(
@@ -134,8 +106,7 @@ export function createListening(deps: ListeningDeps): Listening {
     session: Session,
     stream: StreamId,
     afterSeq: number,
-    { lastEventId, canPrime, cut, stopped, correlationId }: ListenOptions,
-    isElsewhere = false,
+    { lastEventId, canPrime, cut, stopped }: ListenOptions,
   ): Reader {
     const isOfCall = stream !== session.listening;
     const left = new AbortController();
@@ -150,7 +121,6 @@ export function createListening(deps: ListeningDeps): Listening {
         stopped?.();
       },
     });
-    if (isElsewhere) keep(session, stream, correlationId, left.signal).catch(() => {});
     if (isOfCall) return reader;
     session.listener = reader;
     watching.keep(session, left.signal);
@@ -185,6 +155,14 @@ export function createListening(deps: ListeningDeps): Listening {
     heard: (session, events, upstreamEventId) =>
       append(session, events, { runner: remote.self, upstreamEventId }),
   };
+}
+
+/** In another process, which lives. */
+async function runsElsewhere(
+  { remote }: TakeOverDeps,
+  { runner }: StreamState,
+): Promise<boolean> {
+  return runner !== remote.self && await remote.isAlive(runner);
 }
 
 function unknownEvent(): GatewayError {

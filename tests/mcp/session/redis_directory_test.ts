@@ -14,6 +14,7 @@ import {
   type RedisServer,
   redisTest,
   startCluster,
+  startRedis,
 } from "../../support/redis_server.ts";
 import { until } from "../../support/until.ts";
 
@@ -56,6 +57,20 @@ redisTest("by Redis' own time a session idles out, and is taken by one replica",
   );
   assertEquals(taken.flat().map(([key, { fields }]) => [key, fields.size]), [["a", 1]]);
   assertEquals(await keys(), []);
+});
+
+redisTest("F22: after a restart that kept its data the sessions are there", async () => {
+  await using kept = await startRedis("--appendonly", "yes");
+  const redis = await connectRedis(kept);
+  const deps = { redis, clock: systemClock, time: REDIS_TIME };
+  const directory = createRedisDirectory(deps, { idleMs: 60_000 });
+  const endMs = Date.now() + 60_000;
+  await directory.create({ key: "a", owner: "ann", base: Uint8Array.of(1), endMs }, 1);
+  await kept.kill();
+  await kept.start();
+  await until("the return", redis.isUp, 5_000);
+  assertEquals((await directory.find("a"))?.base, Uint8Array.of(1));
+  redis.close();
 });
 
 redisTest("an idle session with a server takes less than 4 KB", async () => {
