@@ -118,6 +118,21 @@ test("a client that listens at one replica is told of what it subscribed to at t
   }
 });
 
+test("SESS-09: a second GET at the other replica is refused, and with an event id takes over", async () => {
+  await using session = await world.open();
+  using first = await session.listen();
+  await statusOf(first);
+  const { id } = await until("an event", () => first.events()[0]);
+  using second = await session.at(world.b).listen();
+  assertEquals(await statusOf(second), 409);
+  assertEquals(first.ended(), undefined);
+
+  using third = await session.at(world.b).listen(id);
+
+  assertEquals(await statusOf(third), 200);
+  await until("the end of the first", first.ended);
+});
+
 test("a session of /mcp is told once that its lists have changed, whoever opened what", async () => {
   await using session = await world.open({ path: "/mcp" });
   using stream = await session.listen();

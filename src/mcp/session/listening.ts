@@ -9,10 +9,11 @@ import { GatewayError } from "../../domain/errors.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { AppendOptions, NewEvent, StreamId, StreamState } from "../../events/store.ts";
 import type { EventIds } from "./event_id.ts";
+import type { Others } from "./others.ts";
 import type { Reader } from "./reader.ts";
 import type { Session } from "./session.ts";
 import type { Streams } from "./streams.ts";
-import { standBy, takeOver, type TakeOverDeps } from "./takeover.ts";
+import { answerForCalls, runsElsewhere, standBy, takeOver, type TakeOverDeps } from "./takeover.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
 import type { Watching } from "./watching.ts";
 
@@ -54,11 +55,13 @@ export interface ListeningDeps extends TakeOverDeps {
   readonly streams: Streams;
   readonly ids: EventIds;
   readonly watching: Watching;
+  readonly others: Pick<Others, "isRead" | "readsHere">;
   readonly upstream: UpstreamSessions;
 }
 
 export function createListening(deps: ListeningDeps): Listening {
-  const { store, streams, watching, remote } = deps;
+  const { store, streams, watching, remote, others } = deps;
+  answerForCalls(deps);
 
   async function open(session: Session, options: ListenOptions): Promise<Reader> {
     const { lastEventId } = options;
@@ -69,9 +72,10 @@ export function createListening(deps: ListeningDeps): Listening {
     if (state === undefined) throw unknownEvent();
     const { stream, seq } = place!;
     const { correlationId } = options;
+    await others.readsHere(stream);
     if (stream === own) await watching.all(session);
     else if (!state.isEnded && !isRunningHere(stream, state)) {
-      if (await runsElsewhere(deps, state)) {
+      if (await runsElsewhere(deps, stream, state)) {
         const stop = standBy(deps, session, stream, correlationId);
         const stopped = () => (stop(), options.stopped?.());
         return read(session, stream, seq, { ...options, stopped });
@@ -90,7 +94,7 @@ export function createListening(deps: ListeningDeps): Listening {
     own: StreamId,
     options: ListenOptions,
   ): Promise<Reader> {
-    if (streams.hasReader(own)) throw listensAlready();
+    if (streams.hasReader(own) || await others.isRead(own)) throw listensAlready();
     await begin(session);
     const wasHeard = session.upstreams.get(session.base.server)?.state.isHeard ?? false;
     await watching.all(session, true);
@@ -155,14 +159,6 @@ export function createListening(deps: ListeningDeps): Listening {
     heard: (session, events, upstreamEventId) =>
       append(session, events, { runner: remote.self, upstreamEventId }),
   };
-}
-
-/** In another process, which lives. */
-async function runsElsewhere(
-  { remote }: TakeOverDeps,
-  { runner }: StreamState,
-): Promise<boolean> {
-  return runner !== remote.self && await remote.isAlive(runner);
 }
 
 function unknownEvent(): GatewayError {

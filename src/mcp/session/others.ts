@@ -5,13 +5,15 @@
  * @module
  * @see design.md, "Sessions belong to no replica, running calls do", "Cancel and answers"
  */
-import type { Remote } from "../../events/remote.ts";
+import type { Note, Remote } from "../../events/remote.ts";
+import type { StreamId } from "../../events/store.ts";
 import { type ClientMessage, decodeClientMessage } from "../message.ts";
 import type { SessionCalls } from "./calls.ts";
 import type { SessionKey } from "./directory.ts";
 import type { SessionRegistry } from "./registry.ts";
 import { cancelledKey, questionOf } from "./reverse.ts";
 import type { Session } from "./session.ts";
+import type { Streams } from "./streams.ts";
 
 export interface Others {
   /**
@@ -19,6 +21,10 @@ export interface Others {
    * @returns false when it is to be taken here: it is about nothing that another one does
    */
   readonly take: (session: Session, message: ClientMessage) => Promise<boolean>;
+  /** Whether a client reads the stream at another replica. */
+  readonly isRead: (stream: StreamId) => Promise<boolean>;
+  /** It is read here from now on: who reads it at another replica is sent away. */
+  readonly readsHere: (stream: StreamId) => Promise<void>;
   /** The session has ended: what is done for it elsewhere must end too. */
   readonly ended: (session: Session) => void;
 }
@@ -27,13 +33,16 @@ export interface OthersDeps {
   readonly remote: Remote;
   readonly calls: Pick<SessionCalls, "serverOf" | "isAsked">;
   readonly registry: Pick<SessionRegistry, "held" | "drop">;
+  readonly streams: Pick<Streams, "hasReader" | "stop">;
   /** Takes a message here. */
   readonly oneWay: (session: Session, message: ClientMessage) => Promise<unknown>;
-  readonly failed: (session: Session, error: unknown) => void;
+  readonly failed: (kind: string, error: unknown) => void;
 }
 
 const TAKE = "take a message of a session";
 const END = "end what is left of a session";
+const READ = "whether a stream is read";
+const LEAVE = "leave a stream to another reader";
 
 export function createOthers(deps: OthersDeps): Others {
   const { remote, registry } = deps;
@@ -51,28 +60,38 @@ export function createOthers(deps: OthersDeps): Others {
     yield { about: undefined };
   });
 
+  remote.serve(READ, async function* ({ about }) {
+    yield { about: deps.streams.hasReader(about as StreamId) };
+  });
+
+  remote.serve(LEAVE, async function* ({ about }) {
+    deps.streams.stop(about as StreamId);
+    yield { about: undefined };
+  });
+
+  /** Whether one of the others says yes. One that does not answer says nothing. */
+  async function ask(kind: string, note: Note): Promise<boolean> {
+    const told = (await remote.others()).map(async (replica) => {
+      try {
+        return (await remote.tell(replica, kind, note))?.about === true;
+      } catch (error) {
+        deps.failed(kind, error);
+        return false;
+      }
+    });
+    return (await Promise.all(told)).includes(true);
+  }
+
   return {
     async take(session, message) {
       if (isAbout(deps.calls, session, message) !== "elsewhere") return false;
-      const note = { about: session.key, body: message.bytes };
-      const told = (await remote.others()).map(async (replica) => {
-        try {
-          return (await remote.tell(replica, TAKE, note))?.about === true;
-        } catch (error) {
-          deps.failed(session, error);
-          return false;
-        }
-      });
-      return (await Promise.all(told)).includes(true);
+      return await ask(TAKE, { about: session.key, body: message.bytes });
     },
+    isRead: (stream) => ask(READ, { about: stream }),
+    readsHere: async (stream) => void await ask(LEAVE, { about: stream }),
     ended(session) {
-      const tell = async () => {
-        for (const replica of await remote.others()) {
-          await remote.tell(replica, END, { about: session.key });
-        }
-      };
       // Whoever is not told finds out by itself, a little later.
-      tell().catch((error) => deps.failed(session, error));
+      ask(END, { about: session.key }).catch((error) => deps.failed(END, error));
     },
   };
 }

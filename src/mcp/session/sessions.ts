@@ -187,8 +187,17 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     remote,
     runner,
   };
+  const others = createOthers({
+    ...shared,
+    oneWay: async (session, message) => {
+      const endpoint = deps.endpointOf(session.base.server);
+      return endpoint && await oneWayHere(targets, endpoint, session, message);
+    },
+    failed: (kind, error) => deps.failed("Another replica did not answer", { kind }, error),
+  });
   const listening = createListening({
     ...shared,
+    others,
     timers,
     serverOf: deps.serverOf,
     failed: ({ session, correlationId }, server, error) => {
@@ -197,14 +206,6 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     },
   });
   const targets = createTargets(deps, { registry, upstream, calls }, failed, options);
-  const others = createOthers({
-    ...shared,
-    oneWay: async (session, message) => {
-      const endpoint = deps.endpointOf(session.base.server);
-      return endpoint && await oneWayHere(targets, endpoint, session, message);
-    },
-    failed: (session, error) => deps.failed("Another replica was not told", about(session), error),
-  });
   const endpoint = createSessionEndpoint({
     ...shared,
     claims: deps.claims,

@@ -32,6 +32,8 @@ export interface Streams {
     },
   ) => Reader;
   readonly hasReader: (id: StreamId) => boolean;
+  /** Another connection takes its place, elsewhere. */
+  readonly stop: (id: StreamId) => void;
   /**
    * Has the client reconnect after this time, once it has read what is there.
    * @returns whether there is a client
@@ -78,6 +80,7 @@ export function createStreams({ store, ids, timers }: StreamsDeps): Streams {
       return reader;
     },
     hasReader: (id) => readers.has(id),
+    stop: (id) => readers.get(id)?.stop(),
     hangUp(id, retryMs) {
       readers.get(id)?.hangUp(retryMs);
       return readers.has(id);

@@ -7,7 +7,7 @@
  */
 import { GatewayError } from "../../domain/errors.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
-import type { Remote } from "../../events/remote.ts";
+import { NotThere, type Remote } from "../../events/remote.ts";
 import type { EventStore, StreamId, StreamState } from "../../events/store.ts";
 import { repeat } from "../../platform/again.ts";
 import type { Timers } from "../../platform/timers.ts";
@@ -32,6 +32,32 @@ export interface TakeOverDeps {
   ) => void;
 }
 
+const RUNS = "whether a call runs";
+
+/** Answers other replicas that ask whether this one runs a call. */
+export function answerForCalls({ remote, calls }: Pick<TakeOverDeps, "remote" | "calls">): void {
+  remote.serve(RUNS, async function* ({ about }) {
+    yield { about: calls.isRunning(about as StreamId) };
+  });
+}
+
+/**
+ * Whether another replica runs the call. One that lives may have lost it: while Redis was away its
+ * answer could not be kept.
+ */
+export async function runsElsewhere(
+  { remote }: TakeOverDeps,
+  stream: StreamId,
+  { runner }: StreamState,
+): Promise<boolean> {
+  if (runner === remote.self || !await remote.isAlive(runner)) return false;
+  try {
+    return (await remote.tell(runner, RUNS, { about: stream }))?.about !== false;
+  } catch (error) {
+    return !(error instanceof NotThere);
+  }
+}
+
 /** How soon it is noticed that a runner has died, after the others know. */
 const STAND_BY_MS = 1_000;
 
@@ -49,7 +75,7 @@ export function standBy(
     try {
       const state = await deps.store.find(session.key, stream);
       if (state === undefined || state.isEnded || state.runner === deps.remote.self) return stop();
-      if (await deps.remote.isAlive(state.runner)) return;
+      if (await runsElsewhere(deps, stream, state)) return;
       await takeOver(deps, session, stream, state, correlationId);
     } catch (error) {
       // With Redis away nothing is known; it is looked at again.
