@@ -35,9 +35,13 @@ export interface Servers {
 
 const ENCRYPTION_SECRET = "only-for-replicas-0123456789-abcdefghij";
 
-/** @param more of the config file's `mcpServers` */
+/**
+ * @param more of the config file's `mcpServers`
+ * @param settings by their environment names
+ */
 export async function startTwoReplicas(
   more: Readonly<Record<string, unknown>> = {},
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<TwoReplicas> {
   await using stack = new AsyncDisposableStack();
   const redis = stack.use(await startRedis());
@@ -51,6 +55,7 @@ export async function startTwoReplicas(
       JWT_SECRET_KEY: TEST_JWT_SECRET,
       AUTH_ENCRYPTION_SECRET: ENCRYPTION_SECRET,
       DRAIN_DELAY: "0",
+      ...settings,
     },
   };
   const gateways = [
