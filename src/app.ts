@@ -29,6 +29,7 @@ import { createAuthSide } from "./app/auth_side.ts";
 import { createCatalogSide, firstReading, openCatalog } from "./app/catalog_side.ts";
 import { openStatelessServers } from "./app/bridge_side.ts";
 import { argumentCheck, createMessageSide, openSessions } from "./app/message_side.ts";
+import { openRedis } from "./app/redis_side.ts";
 import { createUpstreamSide } from "./app/upstream_side.ts";
 
 export type { Platform } from "./app/base.ts";
@@ -61,11 +62,12 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const timers = createTimers(clock.monotonic);
   const budget = createByteBudget(LIMITS.upstreamBytesTotal);
   const pace = createPace(clock.monotonic);
-  const base: Base = { config, platform, timers, budget, pace };
+  const shared = openRedis(config, platform, timers);
+  const base: Base = { config, platform, timers, budget, pace, shared };
   let phase: "starting" | "ready" | "draining" = "starting";
   let isFinishing = false;
 
-  const upstream = createUpstreamSide(base);
+  const upstream = createUpstreamSide(base, (id) => kept.catalog.upstream(id)?.server);
   const kept = await openCatalog(base);
   const accounts = await openAccounts(base, kept.database);
   const { catalog, views, tables } = kept;
@@ -86,11 +88,26 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     changes,
   };
   const check = config.validateArguments ? argumentCheck(log) : undefined;
-  const statelessServers = openStatelessServers(base, upstream, catalog);
-  const sessions = openSessions(base, upstream, statelessServers, catalog, stats, {
-    ...view,
-    check,
-  }, hooks);
+  const statelessServers = openStatelessServers(
+    base,
+    upstream,
+    catalog,
+    (...about) => sessions.subscribeElsewhere(...about),
+  );
+  const sessions = openSessions(
+    base,
+    upstream,
+    statelessServers,
+    catalog,
+    stats,
+    {
+      ...view,
+      check,
+    },
+    hooks,
+    endpoints.ofKey,
+  );
+  shared.presence.onLost(sessions.lost);
   const { stateless, streamable, legacySse, rates, bridge } = createMessageSide(base, {
     ...upstream,
     ...view,
@@ -101,6 +118,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     sessions,
     audit: hooks.calls,
     serverOf: (slug: string) => catalog.upstream(slug)?.server,
+    endpointOf: endpoints.ofKey,
     isFinishing: () => isFinishing,
   });
   const auth = createAuthSide(base, upstream.egress, accounts);
@@ -116,6 +134,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       version: VERSION,
       revisions: [...STATELESS_REVISIONS, ...SESSION_REVISIONS],
       notReady: () => phase === "ready" ? [] : [phase],
+      degraded: shared.degraded,
     }),
     endpoints,
     admin: createApi(base, {
@@ -165,7 +184,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       await bridge.close();
       await upstream.close();
       await audit.close();
-      await kept.database.close();
+      await Promise.all([kept.database.close(), shared.close()]);
     },
   };
 }

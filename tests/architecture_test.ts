@@ -27,6 +27,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   "ajv": ["src/policy/guardrails/"],
   "ajv-draft-04": ["src/policy/guardrails/"],
   "ajv-formats": ["src/policy/guardrails/"],
+  "redis": ["src/platform/redis.ts"],
   "re2js": ["src/policy/guardrails/"],
   "@modelcontextprotocol/core": [],
   "@modelcontextprotocol/client": [],

@@ -13,6 +13,7 @@ import { createSecretBox } from "../platform/secret_box.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { DatabasePlace } from "../storage/database.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { RedisSide } from "./redis_side.ts";
 
 export interface Platform {
   readonly clock: Clock;
@@ -35,6 +36,8 @@ export interface Base {
   readonly budget: ByteBudget;
   /** Of all long computations together. */
   readonly pace: Pace;
+  /** With other replicas. */
+  readonly shared: RedisSide;
 }
 
 /** Seals for one purpose, see `SecretBox`. */

@@ -7,7 +7,11 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import { VERSION } from "../domain/version.ts";
 import { createBridge } from "../mcp/bridge/bridge.ts";
+import { createElsewhere } from "../mcp/bridge/elsewhere.ts";
+import type { Dispatch } from "../mcp/dispatch.ts";
+import type { Endpoint } from "../mcp/endpoint.ts";
 import { createStatelessServers, type StatelessServers } from "../mcp/session/stateless/servers.ts";
+import type { Subscribe } from "../mcp/session/watching.ts";
 import type { ItemRow } from "../storage/catalog_tables.ts";
 import type { Stats } from "../telemetry/stats.ts";
 import { type Base, box, logAt } from "./base.ts";
@@ -18,6 +22,7 @@ export function openStatelessServers(
   { config, platform, timers }: Base,
   { client, eras }: Pick<UpstreamSide, "client" | "eras">,
   catalog: Catalog,
+  subscribeElsewhere: Subscribe,
 ): StatelessServers {
   return createStatelessServers({
     client,
@@ -26,6 +31,7 @@ export function openStatelessServers(
     now: platform.clock.monotonic,
     offerOf: ({ slug }) => catalog.upstream(slug)?.offer,
     toolOf: toolsOf(catalog),
+    subscribeElsewhere,
   }, config);
 }
 
@@ -34,11 +40,15 @@ interface BridgeParts extends Pick<UpstreamSide, "client" | "eras"> {
   readonly statelessServers: StatelessServers;
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
   readonly stats: Stats;
+  readonly endpointOf: (key: string) => Endpoint | undefined;
+  /** Late bound: it leads here. */
+  readonly dispatch: () => Dispatch;
 }
 
 /** For clients of the stateless era at servers of the session era. */
-export function openBridge({ config, platform, timers }: Base, parts: BridgeParts) {
+export function openBridge({ config, platform, timers, shared }: Base, parts: BridgeParts) {
   const { clock, log } = platform;
+  const { remote } = shared;
   const { client, eras, catalog, serverOf, stats, statelessServers: stateless } = parts;
   return createBridge({
     client,
@@ -47,6 +57,8 @@ export function openBridge({ config, platform, timers }: Base, parts: BridgePart
     clock,
     timers,
     serverOf,
+    replica: remote.self,
+    goOnElsewhere: createElsewhere({ remote, ...parts }),
     box: box(platform, "request states"),
     version: VERSION,
     offerOf: ({ slug }) => catalog.upstream(slug)?.offer,

@@ -5,6 +5,7 @@
  */
 import type { Catalog } from "../catalog/catalog.ts";
 import { createDiscovery, type Discovery } from "../catalog/discovery.ts";
+import { createLedDiscovery } from "../catalog/led_discovery.ts";
 import { createLiveCatalog } from "../catalog/live_catalog.ts";
 import type { Collision } from "../catalog/view.ts";
 import { createViews } from "../catalog/views.ts";
@@ -68,7 +69,7 @@ interface Told extends Pick<Parameters<typeof createDiscovery>[0], "unexplained"
 
 /** What keeps the catalog true: the gateway as a client of its own. */
 export function createCatalogSide(
-  { config, platform, timers, pace }: Base,
+  { config, platform, timers, pace, shared }: Base,
   upstream: UpstreamSide,
   { catalog, tables }: Kept,
   { unexplained, forget }: Told,
@@ -84,7 +85,7 @@ export function createCatalogSide(
     failed: (server, error) =>
       log.debug("A stream of an upstream server broke", { server: server.slug, error }),
   }, { version: VERSION, firstByteMs: config.firstByteMs });
-  const discovery = createDiscovery({
+  const own = createDiscovery({
     reader,
     catalog,
     tables,
@@ -104,6 +105,14 @@ export function createCatalogSide(
     graceMs: GRACE_MS,
     intervalMs: DISCOVERY_MS,
     totalMs: READING_MS_MAX,
+  });
+  const discovery = createLedDiscovery({
+    discovery: own,
+    ...shared,
+    timers,
+    catalog,
+    failed: (error) =>
+      log.debug("The replica that reads the servers could not be asked", { error }),
   });
   const prober = createProber({
     guarded: client,

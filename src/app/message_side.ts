@@ -16,7 +16,8 @@ import { createStreamPlaces } from "../http/stream_places.ts";
 import { createStreamable } from "../http/streamable.ts";
 import type { CallAudit } from "../mcp/call_audit.ts";
 import { createDispatch } from "../mcp/dispatch.ts";
-import type { Endpoints } from "../mcp/endpoint.ts";
+import type { Endpoint, Endpoints } from "../mcp/endpoint.ts";
+import { type CallClaims, createRedisCallClaims } from "../mcp/session/call_claims.ts";
 import { createSessions, createSessionsOff, type SessionViews } from "../mcp/session/sessions.ts";
 import { viewEdits } from "../mcp/session/view_edits.ts";
 import type { StatelessServers } from "../mcp/session/stateless/servers.ts";
@@ -26,13 +27,15 @@ import { forSessions } from "../mcp/view/session_lists.ts";
 import { createListen } from "../mcp/view/listen.ts";
 import type { CheckArguments } from "../mcp/view/routing.ts";
 import { createStatelessView } from "../mcp/view/stateless_view.ts";
+import { REDIS_TIME } from "../platform/redis.ts";
 import { createArgumentCheck } from "../policy/guardrails/argument_schema.ts";
 import { createLocalRateLimiter } from "../policy/rate_limit.ts";
+import { createRedisRateLimiter } from "../policy/redis_rate_limit.ts";
 import { createRateLimits } from "../policy/rate_limits.ts";
 import type { Fields, Log } from "../telemetry/log.ts";
 import type { Stats } from "../telemetry/stats.ts";
 import type { AuditHooks } from "./audit_side.ts";
-import { type Base, logAt } from "./base.ts";
+import { type Base, box, logAt } from "./base.ts";
 import { openBridge } from "./bridge_side.ts";
 import { keepers } from "./keepers.ts";
 import type { UpstreamSide } from "./upstream_side.ts";
@@ -68,6 +71,7 @@ interface MessageParts extends UpstreamSide, ViewParts {
   readonly catalog: Catalog;
   readonly statelessServers: StatelessServers;
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  readonly endpointOf: (key: string) => Endpoint | undefined;
   readonly sessions: ReturnType<typeof openSessions>;
   readonly audit: CallAudit | undefined;
   readonly isFinishing: () => boolean;
@@ -77,7 +81,7 @@ interface MessageParts extends UpstreamSide, ViewParts {
 export function createMessageSide(base: Base, parts: MessageParts) {
   const { config, platform: { clock, log }, timers, budget } = base;
   const { client, eras, views, lists, changes, check, stats } = parts;
-  const bridge = openBridge(base, parts);
+  const bridge = openBridge(base, { ...parts, dispatch: () => unrecorded });
   const calls = createStatelessCalls({
     client,
     eras,
@@ -94,33 +98,50 @@ export function createMessageSide(base: Base, parts: MessageParts) {
   const http = { timers, budget, places, sse: createSseWriter(clock.monotonic) };
   const rates = createRateGate({ limits: rateLimits(base), views });
   const dispatch = createDispatch({ calls, view, budget, audit: parts.audit });
+  const unrecorded = createDispatch({ calls, view, budget, audit: undefined });
   const stateless = createStatelessHttp({ ...http, dispatch }, config);
   const { isFinishing, sessions: { endpoint } } = parts;
   const session = createSessionHttp({ ...http, endpoint, isFinishing }, config);
   return {
     stateless,
     streamable: createStreamable({ stateless, session, timers, rates }, config),
-    legacySse: createLegacySse({ ...http, endpoint, isFinishing, rates }, config),
+    legacySse: createLegacySse({
+      ...http,
+      endpoint,
+      isFinishing,
+      rates,
+      remote: base.shared.remote,
+      endpointOf: parts.endpointOf,
+    }, config),
     rates,
     bridge,
   };
 }
 
-function rateLimits({ config, platform: { clock } }: Base) {
-  return createRateLimits((rate) => createLocalRateLimiter(rate, clock.monotonic), config);
+function rateLimits({ config, platform, shared: { redis, presence } }: Base) {
+  const { monotonic } = platform.clock;
+  if (redis === undefined) {
+    return createRateLimits((rate) => createLocalRateLimiter(rate, monotonic), config);
+  }
+  const { key: secret } = box(platform, "rates");
+  const deps = { redis, time: REDIS_TIME, monotonic, replicas: presence.count, secret };
+  return createRateLimits((rate, name) => createRedisRateLimiter(deps, rate, name), config);
 }
 
 export function openSessions(
-  { config, platform, timers, pace }: Base,
+  base: Base,
   { client }: Pick<UpstreamSide, "client">,
   stateless: StatelessServers,
   catalog: Catalog,
   stats: Stats,
   views: ViewParts,
   { calls: audit, ended }: Pick<AuditHooks, "calls" | "ended">,
+  endpointOf: (key: string) => Endpoint | undefined,
 ) {
-  const { clock, log } = platform;
+  const { config, platform: { clock, log }, timers, pace, shared: { remote } } = base;
   const common = {
+    remote,
+    endpointOf,
     client,
     stateless,
     clock,
@@ -141,8 +162,16 @@ export function openSessions(
     perPrincipal: config.sessionsPerPrincipal,
   };
   return config.statefulSessions
-    ? createSessions({ ...common, ...keepers(config, platform) }, bounds)
+    ? createSessions({ ...common, ...keepers(base), claims: callClaims(base) }, bounds)
     : createSessionsOff(common, bounds);
+}
+
+/** Longer than a call may take: what is left of a process that died is forgotten then. */
+const AFTER_CALL_MS = 60_000;
+
+function callClaims({ config, shared: { redis, remote } }: Base): CallClaims | undefined {
+  if (redis === undefined) return undefined;
+  return createRedisCallClaims({ redis, remote }, { keptMs: config.toolMsMax + AFTER_CALL_MS });
 }
 
 /** On its own endpoint a server's messages are relayed as they are, while all of it is shown. */

@@ -10,6 +10,7 @@ import { createHttpClient } from "../platform/http1/client.ts";
 import { createEgressPolicy } from "../policy/egress.ts";
 import { createConcurrencyClient } from "../upstream/concurrency.ts";
 import { createUpstreamClient } from "../upstream/connect.ts";
+import { createElsewhereClient } from "../upstream/elsewhere.ts";
 import { createGuardedClient } from "../upstream/health.ts";
 import { createMortalClient } from "../upstream/lifetimes.ts";
 import { createMcpClient } from "../upstream/mcp_client.ts";
@@ -21,7 +22,11 @@ import type { UpstreamServer } from "../domain/server.ts";
 import type { Base } from "./base.ts";
 
 /** Clients of upstream servers, over all transports, and what is known of their health. */
-export function createUpstreamSide({ config, platform, timers, budget }: Base) {
+/** @param serverOf late bound: the server with this id, whoever may see it */
+export function createUpstreamSide(
+  { config, platform, timers, budget, shared: { remote } }: Base,
+  serverOf: (id: string) => UpstreamServer | undefined,
+) {
   const { clock, log, listener } = platform;
   const http = createHttpClient(clock);
   const { databaseUrl, publicUrl } = config;
@@ -51,15 +56,23 @@ export function createUpstreamSide({ config, platform, timers, budget }: Base) {
     budget,
     garbage: ({ slug }, text) =>
       log.warning("An upstream server sent an event that is no message", { server: slug, text }),
-  });
+  }, { replica: remote.self });
   const overHttp = createHttpSide({ http: streamable, sse, clock });
   const stdio = createStdioClient({ clock, timers, budget, log }, {
     childrenMax: config.stdioChildrenMax,
     idleMs: config.stdioIdleMs,
     messageBytesMax: config.responseBytesMax,
     env: platform.processEnv,
+    replica: remote.self,
   });
-  const transports = createMortalClient(createUpstreamClient({ http: overHttp, stdio }));
+  const everywhere = createElsewhereClient({
+    client: createUpstreamClient({ http: overHttp, stdio }),
+    remote,
+    timers,
+    now: clock.monotonic,
+    serverOf,
+  });
+  const transports = createMortalClient(everywhere);
   const crowded = createConcurrencyClient(transports, timers, config);
   const client = createGuardedClient(crowded, {
     clock,

@@ -12,7 +12,13 @@ import { LIMITS } from "../domain/limits.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { Catalog, Shelf } from "./catalog.ts";
-import { createMinder, type Minder, type MinderDeps, type Outcome } from "./minder.ts";
+import {
+  createMinder,
+  type Minder,
+  type MinderDeps,
+  type MinderState,
+  type Outcome,
+} from "./minder.ts";
 import { type KeepDeps, type KeepOptions } from "./keep_offering.ts";
 import { type FoundItem } from "./found_item.ts";
 import { offerOf, problemOf, readOffering } from "./offering.ts";
@@ -27,6 +33,8 @@ export interface Discovery {
   readonly discover: (slugOrId: string) => Promise<Outcome>;
   /** From now on all servers are minded, as the catalog changes. */
   readonly start: () => void;
+  /** Nothing is minded any more, until the next `start`. */
+  readonly rest: () => void;
   /** Resolves when nothing is being read any more. To hurry it, close the reader. */
   readonly stop: () => Promise<void>;
   /**
@@ -35,6 +43,8 @@ export interface Discovery {
    */
   readonly test: (server: UpstreamServer) => Promise<Found>;
   readonly statusOf: (slugOrId: string) => UpstreamStatus;
+  /** What is known of the server with this id by minding it. */
+  readonly stateOf: (id: string) => MinderState | undefined;
 }
 
 export interface Found {
@@ -115,6 +125,12 @@ export function createDiscovery(deps: DiscoveryDeps, options: DiscoveryOptions):
     if (minder !== undefined && minder !== known) void minder.ask();
   }
 
+  function rest(): void {
+    unfollow?.();
+    unfollow = undefined;
+    for (const [id, minder] of minders) leave(id, minder);
+  }
+
   return {
     async discover(slugOrId) {
       const shelf = catalog.upstream(slugOrId);
@@ -130,10 +146,10 @@ export function createDiscovery(deps: DiscoveryDeps, options: DiscoveryOptions):
       });
       for (const { server } of catalog.upstreams()) mind(server.id);
     },
+    rest,
     async stop() {
       isStopped = true;
-      unfollow?.();
-      for (const [id, minder] of minders) leave(id, minder);
+      rest();
       await Promise.all(leaving);
     },
     async test(server) {
@@ -157,14 +173,19 @@ export function createDiscovery(deps: DiscoveryDeps, options: DiscoveryOptions):
     },
     statusOf(slugOrId) {
       const shelf = catalog.upstream(slugOrId);
-      return statusOf(shelf, shelf && minders.get(shelf.server.id));
+      return statusOf(shelf, shelf && minders.get(shelf.server.id)?.state());
     },
+    stateOf: (id) => minders.get(id)?.state(),
   };
 }
 
-function statusOf(shelf: Shelf | undefined, minder: Minder | undefined): UpstreamStatus {
+/** @param state `undefined` while it is not minded */
+export function statusOf(
+  shelf: Shelf | undefined,
+  state: MinderState | undefined,
+): UpstreamStatus {
   const offer = shelf?.offer;
-  const { status, lastSeenMs, lastError } = minder?.state() ?? NOTHING_KNOWN;
+  const { status, lastSeenMs, lastError } = state ?? NOTHING_KNOWN;
   return {
     status: shelf?.server.enabled === false ? "disabled" : status,
     lastSeenMs: lastSeenMs ?? offer?.discoveredMs,

@@ -5,9 +5,10 @@
  */
 import { isAsymmetric } from "../auth/algorithms.ts";
 import type { OidcIssuer } from "../auth/issuers.ts";
-import type { Config } from "../config/load.ts";
+import { type Config, eventStoreOf } from "../config/load.ts";
 import type { UpstreamDeclaration } from "../domain/server.ts";
 import { resolveName } from "../platform/dial.ts";
+import { shownRedisUrl } from "../platform/redis_url.ts";
 import { configFrom, parseOptions } from "./args.ts";
 import { shownDatabase } from "./database_place.ts";
 import { permissionFlags, strictDestinations } from "./permissions.ts";
@@ -36,6 +37,7 @@ function report(config: Config): readonly string[] {
     `Public URL     ${config.publicUrl ?? "the listener's"}`,
     `Data           ${config.dataDir}`,
     `Database       ${shownDatabase(config)}`,
+    ...config.redisUrl === undefined ? [] : [`Redis          ${shownRedisUrl(config.redisUrl)}`],
     `Config file    ${config.configPath ?? "none"}`,
     `Signing key    ${signingKey(config)}`,
     ...config.oidcIssuers.map((one) => `Issuer         ${one.issuer}  ${factsOf(one)}`),
@@ -103,6 +105,9 @@ export function warnings(config: Config): readonly string[] {
   }
   if (!isLoopback && config.publicUrl === undefined && config.allowedHosts.length === 0) {
     found.push("HOST is not loopback and PUBLIC_URL is not set: other Host values are refused");
+  }
+  if (config.redisUrl !== undefined && eventStoreOf(config) !== "redis") {
+    found.push("EVENT_STORE is not redis: a client can resume a stream at one replica only");
   }
   if (config.trustedProxies.some(({ prefix }) => prefix === 0)) {
     found.push("TRUSTED_PROXIES holds every address: whoever connects is believed");

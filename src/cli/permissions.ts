@@ -75,7 +75,7 @@ export function commandsOf({ command, cwd, env }: CommandPlace): readonly string
 type CommandPlace = Pick<StdioUpstream, "command" | "cwd" | "env">;
 
 /**
- * The listener, PostgreSQL, and of each declared upstream server and external issuer its name, for
+ * The listener, PostgreSQL, Redis, and of each declared upstream server and external issuer its name, for
  * the look-up, and the addresses that the name has now: connections go to addresses. When these
  * change, the flags do too. An issuer whose keys are elsewhere needs its `jwksUri`.
  *
@@ -86,10 +86,11 @@ export async function strictDestinations(
   resolve: (name: string) => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
   const found = new Set([`${bracketed(config.host)}:${config.port}`]);
-  const { databaseUrl } = config;
+  const { databaseUrl, redisUrl } = config;
   if (databaseUrl.kind === "postgres") {
     found.add(`${bracketed(databaseUrl.host)}:${databaseUrl.port}`);
   }
+  if (redisUrl !== undefined) found.add(`${bracketed(redisUrl.host)}:${redisUrl.port}`);
   const issuers = config.oidcIssuers.map(({ issuer, jwksUri }) => new URL(jwksUri ?? issuer));
   for (const url of [...config.declarations.upstreams.flatMap(urlsOf), ...issuers]) {
     const port = url.port || (url.protocol === "https:" ? "443" : "80");

@@ -6,7 +6,7 @@
 import { type App, createApp, gatewayIssuer, type Platform } from "../app.ts";
 import { issueToken } from "../auth/issue_token.ts";
 import type { GatewayKeys } from "../auth/issuers.ts";
-import type { Config } from "../config/load.ts";
+import { type Config, drainMsOf, eventStoreOf } from "../config/load.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { ServeInfo } from "../http/caller.ts";
 import { ClientCut } from "../http/sse_writer.ts";
@@ -30,7 +30,9 @@ export async function serve(args: readonly string[]): Promise<number> {
   });
   await openDataDir(config.dataDir);
   const database = await databasePlace(config);
-  if (database.kind !== "sqlite" || database.path !== IN_MEMORY) {
+  if (
+    eventStoreOf(config) !== "redis" && (database.kind !== "sqlite" || database.path !== IN_MEMORY)
+  ) {
     await makePrivate(sessionsFile(config.dataDir));
   }
   const jwtKeys = await loadGatewayKeys(config);
@@ -54,7 +56,7 @@ export async function serve(args: readonly string[]): Promise<number> {
 
   const signal = await stopped;
   watch.stop();
-  await stop(config, app, server, signal === "SIGTERM" ? config.drainMs : 0);
+  await stop(config, app, server, signal === "SIGTERM" ? drainMsOf(config) : 0);
   return 0;
 }
 

@@ -7,6 +7,7 @@
  */
 import { ASYMMETRIC, SYMMETRIC } from "../auth/algorithms.ts";
 import { privateDestination } from "../policy/egress.ts";
+import { parseRedisUrl } from "../platform/redis_url.ts";
 import { parseDatabaseUrl } from "../storage/database_url.ts";
 import {
   block,
@@ -72,11 +73,17 @@ export const ENTRIES = {
     help: "sqlite:PATH, sqlite::memory: to keep nothing, or postgres://USER:PASSWORD@HOST/NAME. " +
       "Without a path sallyport.db in the data directory.",
   }),
-  eventStore: entry({
+  redisUrl: optionalEntry({
+    env: "REDIS_URL",
+    parse: parseRedisUrl,
+    help: "redis://USER:PASSWORD@HOST:PORT, or rediss:// for TLS: what several replicas share, " +
+      "sessions, events and rates. Without, sessions are of one replica.",
+  }),
+  eventStore: optionalEntry({
     env: "EVENT_STORE",
-    parse: oneOf("sqlite", "memory"),
-    default: "sqlite",
-    help: "Where events of streams are kept, for clients of the session era to resume.",
+    parse: oneOf("sqlite", "memory", "redis"),
+    help: "Where events of streams are kept, for clients of the session era to resume: sqlite, " +
+      "memory, or redis. redis with REDIS_URL, else sqlite.",
   }),
   streamEventsMax: entry({
     env: "STREAMABLE_HTTP_MAX_EVENTS_PER_STREAM",
@@ -345,11 +352,11 @@ export const ENTRIES = {
     default: "-",
     help: "Stands between server and name in the names that /mcp shows.",
   }),
-  drainMs: entry({
+  drainMs: optionalEntry({
     env: "DRAIN_DELAY",
     parse: duration({ min: "0s", max: "5m" }),
-    default: "0s",
-    help: "After SIGTERM, how long requests are still taken while /ready says 503.",
+    help: "After SIGTERM, how long requests are still taken while /ready says 503. 0s; 5s with " +
+      "REDIS_URL.",
   }),
   shutdownMs: entry({
     env: "SHUTDOWN_GRACE",
@@ -387,7 +394,6 @@ export const CONFIG_FILE_VARIABLE = "SALLYPORT_CONFIG";
 
 /** Settings of the contract that have no effect yet: whoever sets one is told so at the start. */
 export const NOT_YET_SERVED: readonly string[] = [
-  "REDIS_URL",
   "TLS_CERT_FILE",
   "TLS_KEY_FILE",
 ];

@@ -14,6 +14,9 @@ type Values = { readonly [K in keyof typeof ENTRIES]: ReturnType<(typeof ENTRIES
 /** Settings that may be absent. */
 type Optional =
   | "publicUrl"
+  | "redisUrl"
+  | "eventStore"
+  | "drainMs"
   | "streamsPerPrincipal"
   | "rateOfPrincipal"
   | "rateOfTool"
@@ -61,6 +64,16 @@ export interface ConfigSources {
   readonly env: (name: string) => string | undefined;
   /** @throws {Error} when the file cannot be read; `undefined` when it does not exist */
   readonly readFile: (path: string) => string | undefined;
+}
+
+/** As it is when nothing is said. */
+export function eventStoreOf({ eventStore, redisUrl }: Settings): "sqlite" | "memory" | "redis" {
+  return eventStore ?? (redisUrl === undefined ? "sqlite" : "redis");
+}
+
+/** The same: replicas stand behind a balancer, which needs time to notice. */
+export function drainMsOf({ drainMs, redisUrl }: Settings): number {
+  return drainMs ?? (redisUrl === undefined ? 0 : 5_000);
 }
 
 export const DEFAULT_CONFIG_PATH = "./sallyport.json";

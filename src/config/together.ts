@@ -23,18 +23,23 @@ export function problemsTogether(
     ...missingKeys(settings, problems),
     ...proxyProblems(settings, problems),
     ...issuerProblems(settings),
+    ...eventProblems(settings, problems),
   ];
 }
 
 function missingKeys(settings: Partial<Settings>, problems: readonly string[]): readonly string[] {
-  const { jwtAlgorithm, databaseUrl } = settings;
+  const { jwtAlgorithm, databaseUrl, redisUrl } = settings;
   const isPair = jwtAlgorithm !== undefined && isAsymmetric(jwtAlgorithm);
   const pair = isPair
     ? missing(settings, problems, "jwtPublicKeyPath", `JWT_ALGORITHM is ${jwtAlgorithm}`)
     : [];
-  // Replicas share a database, so none of them may make up keys of its own.
-  if (databaseUrl?.kind !== "postgres") return pair;
-  const why = "DATABASE_URL is postgres://";
+  // Replicas share what is kept, so none of them may make up keys of its own.
+  const why = databaseUrl?.kind === "postgres"
+    ? "DATABASE_URL is postgres://"
+    : redisUrl !== undefined
+    ? "REDIS_URL is set"
+    : undefined;
+  if (why === undefined) return pair;
   return [
     ...pair,
     ...isPair ? [] : missing(settings, problems, "jwtSecretKey", why),
@@ -63,6 +68,14 @@ function proxyProblems(
     found.push("PROXY_SECRET_HEADER must be another header than PROXY_USER_HEADER");
   }
   return found;
+}
+
+function eventProblems(
+  { eventStore, redisUrl }: Partial<Settings>,
+  problems: readonly string[],
+): readonly string[] {
+  if (eventStore !== "redis" || redisUrl !== undefined || isTold(problems, "redisUrl")) return [];
+  return ["REDIS_URL must be set when EVENT_STORE is redis"];
 }
 
 function issuerProblems({ oidcIssuers, jwtIssuer }: Partial<Settings>): readonly string[] {

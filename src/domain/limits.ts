@@ -114,6 +114,8 @@ export const LIMITS = {
   /** All events that are kept: in memory, and in the file. */
   eventBytesInMemory: 256 * 1024 * 1024,
   eventBytesOnDisk: 2 * 1024 * 1024 * 1024,
+  /** Those of one process in Redis, which several share. */
+  eventBytesInRedis: 256 * 1024 * 1024,
   /** A client that takes nothing for so long is cut off; it can resume. */
   stalledClientMs: 10_000,
   /** How long a client of the transport of 2024-11-05 may be away before its session ends. */
@@ -253,6 +255,10 @@ export const LIMITS = {
   databaseAttempts: 5,
   /** Compiled statements kept for SQLite; the gateway has about a hundred different ones. */
   sqliteStatements: 200,
+  /** Commands to Redis that wait for their answers: it is silent, and will be given up. */
+  redisWaiting: 10_000,
+  /** Replicas of whose signals the last one is remembered; those that ended do not come again. */
+  replicasHeard: 1_000,
   /** Rows, and characters of them, that one statement moves before others get their turn. */
   databaseSliceRows: 64,
   databaseSliceChars: 128 * 1024,

@@ -37,6 +37,28 @@ export function callerOf({ kind, subject }: Pick<Principal, "kind" | "subject">)
   return `${kind} ${subject}`;
 }
 
+/** A principal as JSON can say it: `null` is an expiry that never comes. */
+export type ToldPrincipal = Omit<Principal, "expiresAtMs"> & {
+  readonly expiresAtMs: number | null;
+};
+
+export function toldPrincipal(principal: Principal): ToldPrincipal {
+  const { expiresAtMs } = principal;
+  return { ...principal, expiresAtMs: expiresAtMs === Infinity ? null : expiresAtMs };
+}
+
+export function principalFrom(told: ToldPrincipal): Principal {
+  return { ...NOTHING, ...told, expiresAtMs: told.expiresAtMs ?? Infinity };
+}
+
+/** What JSON leaves out. */
+const NOTHING = {
+  teams: undefined,
+  permissions: undefined,
+  onlyServer: undefined,
+  tokenId: undefined,
+};
+
 export const ANONYMOUS: Principal = Object.freeze({
   kind: "anonymous",
   subject: "",

@@ -3,10 +3,7 @@
  *
  * @module
  */
-import type { News, StreamId } from "./store.ts";
-
-/** Must not throw: those who come after it would not hear. */
-export type Changed = (news: News | undefined) => void;
+import type { Changed, News, StreamId } from "./store.ts";
 
 export interface Followers {
   /** Gives what ends it; nothing is called after that. */

@@ -18,6 +18,7 @@ import type {
   Replay,
   StreamEvent,
   StreamId,
+  StreamSession,
   StreamState,
 } from "./store.ts";
 
@@ -76,6 +77,11 @@ export function createMemoryStore(
   const followers = createFollowers();
   let heldBytes = 0;
 
+  function find(session: StreamSession, id: StreamId): Stream | undefined {
+    const stream = streams.get(id);
+    return stream?.session === session ? stream : undefined;
+  }
+
   function forget(stream: Stream): void {
     stream.isGone = true;
     streams.delete(stream.id);
@@ -118,8 +124,8 @@ export function createMemoryStore(
       return Promise.resolve(true);
     },
 
-    append(id, events, { runner, upstreamEventId, ends } = NO_OPTIONS) {
-      const stream = streams.get(id);
+    append(session, id, events, { runner, upstreamEventId, ends } = NO_OPTIONS) {
+      const stream = find(session, id);
       if (stream === undefined || stream.isEnded) return GONE;
       if (runner !== undefined && runner !== stream.runner) return GONE;
       heldBytes -= stream.heldBytes;
@@ -140,21 +146,19 @@ export function createMemoryStore(
       return Promise.resolve(lastSeq);
     },
 
-    find: (id) => Promise.resolve(stateOf(streams.get(id))),
-    replay: (id, afterSeq, bytesMax) =>
-      Promise.resolve(replayOf(streams.get(id), afterSeq, bytesMax)),
+    find: (session, id) => Promise.resolve(stateOf(find(session, id))),
+    replay: (session, id, afterSeq, bytesMax) =>
+      Promise.resolve(replayOf(find(session, id), afterSeq, bytesMax)),
 
-    claim(id, from, to) {
-      const stream = streams.get(id);
-      if (stream === undefined || stream.isEnded || stream.runner !== from) {
-        return Promise.resolve(false);
-      }
+    claim(session, id, from, to) {
+      const stream = find(session, id);
+      if (stream?.runner !== from || stream.isEnded) return Promise.resolve(false);
       stream.runner = to;
       stream.atMs = clock.now();
       return Promise.resolve(true);
     },
 
-    follow: followers.follow,
+    follow: (_, id, changed) => followers.follow(id, changed),
 
     erase(session) {
       for (const stream of [...sessions.get(session) ?? []]) forget(stream);
@@ -255,8 +259,8 @@ function expire(stream: Stream, cutoffMs: number): void {
 
 function stateOf(stream: Stream | undefined): StreamState | undefined {
   if (stream === undefined) return undefined;
-  const { session, runner, note, upstreamEventId, lastSeq, isEnded } = stream;
-  return { session, runner, note, upstreamEventId, lastSeq, isEnded };
+  const { runner, note, upstreamEventId, lastSeq, isEnded } = stream;
+  return { runner, note, upstreamEventId, lastSeq, isEnded };
 }
 
 function replayOf(

@@ -19,6 +19,7 @@ import type {
   EventStoreOptions,
   NewEvent,
   StreamId,
+  StreamSession,
   StreamState,
 } from "./store.ts";
 
@@ -85,6 +86,11 @@ export function createSqliteStore(
     while (await submit(() => forgetting.slice(step)));
   }
 
+  function find(session: StreamSession, id: StreamId): Window | undefined {
+    const window = windows.find(id);
+    return window?.session === session ? window : undefined;
+  }
+
   return {
     open: (stream) =>
       submit(() => {
@@ -99,28 +105,28 @@ export function createSqliteStore(
         return true;
       }),
 
-    append: (id, events, given = NO_OPTIONS) =>
-      submit(() => appended(windows, clock.now(), id, events, given), (lastSeq) => {
+    append: (session, id, events, given = NO_OPTIONS) =>
+      submit(() => appended(windows, find(session, id), clock.now(), events, given), (lastSeq) => {
         if (lastSeq === undefined || !followers.has(id)) return;
         const firstSeq = lastSeq - events.length + 1;
         followers.tell(id, { firstSeq, events, isEnded: given.ends === true });
       }),
 
-    find: (id) => submit(() => stateOf(windows.find(id))),
+    find: (session, id) => submit(() => stateOf(find(session, id))),
 
-    replay: (id, afterSeq, bytesMax) =>
+    replay: (session, id, afterSeq, bytesMax) =>
       submit(() => {
         windows.writeOut();
-        const window = windows.find(id);
+        const window = find(session, id);
         if (window === undefined) return undefined;
         const { lastSeq, isEnded } = window;
         const events = firstSlice(windows.keptAfter(window, afterSeq), bytesMax);
         return { events, lastSeq, isEnded };
       }),
 
-    claim: (id, from, to) =>
+    claim: (session, id, from, to) =>
       submit(() => {
-        const window = windows.find(id);
+        const window = find(session, id);
         if (window === undefined || window.isEnded || window.runner !== from) return false;
         window.runner = to;
         window.atMs = clock.now();
@@ -129,7 +135,7 @@ export function createSqliteStore(
         return true;
       }),
 
-    follow: followers.follow,
+    follow: (_, id, changed) => followers.follow(id, changed),
 
     async erase(session) {
       await submit(() => {
@@ -153,12 +159,11 @@ export function createSqliteStore(
 
 function appended(
   windows: Windows,
+  window: Window | undefined,
   nowMs: number,
-  id: StreamId,
   events: readonly NewEvent[],
   { runner, upstreamEventId, ends }: AppendOptions,
 ): number | undefined {
-  const window = windows.find(id);
   if (window === undefined || window.isEnded) return undefined;
   if (runner !== undefined && runner !== window.runner) return undefined;
   for (const event of events) window.fresh.push(event);
@@ -174,6 +179,6 @@ function appended(
 
 function stateOf(window: Window | undefined): StreamState | undefined {
   if (window === undefined) return undefined;
-  const { session, runner, note, upstreamEventId, lastSeq, isEnded } = window;
-  return { session, runner, note, upstreamEventId, lastSeq, isEnded };
+  const { runner, note, upstreamEventId, lastSeq, isEnded } = window;
+  return { runner, note, upstreamEventId, lastSeq, isEnded };
 }

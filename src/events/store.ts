@@ -10,7 +10,11 @@
  * Kept are the newest events of a stream within `eventsMax` and `bytesMax`, responses always, for
  * `ttlMs` after the last one; at the end of the session nothing is kept.
  *
- * `memory_store.ts` and `sqlite_store.ts` implement it; both pass `tests/contract/event_store.ts`.
+ * `memory_store.ts`, `sqlite_store.ts` and `redis_store.ts` implement it; all three pass
+ * `tests/contract/event_store.ts`.
+ *
+ * Whoever names a stream names its session too: a store may keep what belongs to a session in one
+ * place, and has no stream of this id for another session.
  *
  * @module
  * @see MCP 2025-11-25, Transports, "Resumability and Redelivery"
@@ -19,10 +23,12 @@
 /** 12 random bytes as base64url: 16 characters. */
 export type StreamId = string;
 
+/** Key of the session that a stream belongs to. */
+export type StreamSession = string;
+
 export interface NewStream {
   readonly id: StreamId;
-  /** Key of the session that it belongs to. */
-  readonly session: string;
+  readonly session: StreamSession;
   /** The process that runs the call whose messages these are; empty for a stream of no call. */
   readonly runner: string;
   /** What another runner needs to go on. Opaque here; a few hundred bytes. */
@@ -42,7 +48,6 @@ export interface StreamEvent {
 }
 
 export interface StreamState {
-  readonly session: string;
   readonly runner: string;
   readonly note: string;
   /** Where the upstream server's own stream can be resumed; `undefined` when it gave no ids. */
@@ -69,12 +74,18 @@ export interface Replay {
   readonly isEnded: boolean;
 }
 
-/** What was appended, for those who follow in the same process; `undefined` says only that. */
+/**
+ * What was appended, for those who follow in the same process. What another one has appended comes
+ * as news of no events that begin behind those that are to be read back.
+ */
 export interface News {
   readonly firstSeq: number;
   readonly events: readonly NewEvent[];
   readonly isEnded: boolean;
 }
+
+/** Must not throw: those who come after it would not hear. */
+export type Changed = (news: News | undefined) => void;
 
 export interface EventStore {
   /** Resolves when it is kept; false when a stream of this id is there already. */
@@ -86,34 +97,41 @@ export interface EventStore {
    * Numbers follow the order of the calls, whenever they resolve; and they resolve in that order.
    */
   readonly append: (
+    session: StreamSession,
     id: StreamId,
     events: readonly NewEvent[],
     options?: AppendOptions,
   ) => Promise<number | undefined>;
 
-  readonly find: (id: StreamId) => Promise<StreamState | undefined>;
+  readonly find: (session: StreamSession, id: StreamId) => Promise<StreamState | undefined>;
 
   /**
    * What is kept of the events after `afterSeq`, from the oldest: about `bytesMax` of them, and at
    * least one when there is any. `undefined` when the stream is gone.
    */
   readonly replay: (
+    session: StreamSession,
     id: StreamId,
     afterSeq: number,
     bytesMax: number,
   ) => Promise<Replay | undefined>;
 
   /** Makes `to` the runner if `from` is it and the stream has not ended; whether that was so. */
-  readonly claim: (id: StreamId, from: string, to: string) => Promise<boolean>;
+  readonly claim: (
+    session: StreamSession,
+    id: StreamId,
+    from: string,
+    to: string,
+  ) => Promise<boolean>;
 
   /**
    * Calls `changed` after each `append` that was kept, in order, and once with `undefined` when the
    * stream is erased; it may also be called without a reason. Gives what ends that.
    */
-  readonly follow: (id: StreamId, changed: (news: News | undefined) => void) => () => void;
+  readonly follow: (session: StreamSession, id: StreamId, changed: Changed) => () => void;
 
   /** Forgets all streams of a session. */
-  readonly erase: (session: string) => Promise<void>;
+  readonly erase: (session: StreamSession) => Promise<void>;
 
   /** Forgets what is over its time, and the oldest ended streams when all hold too much. */
   readonly sweep: () => Promise<void>;

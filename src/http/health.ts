@@ -7,7 +7,10 @@
 export interface Health {
   /** 200 while the process can answer at all. */
   readonly live: () => Response;
-  /** 200, or 503 with the reasons why a balancer should look elsewhere. */
+  /**
+   * 200, with what does not work for now, if anything; or 503 with the reasons why a balancer should
+   * look elsewhere.
+   */
   readonly ready: () => Response;
   readonly version: () => Response;
 }
@@ -17,6 +20,8 @@ export interface HealthOptions {
   readonly revisions: readonly string[];
   /** Reasons against more traffic, as stable words (`draining`); empty when there are none. */
   readonly notReady: () => readonly string[];
+  /** What does not work while the rest does, as stable words (`redis`). */
+  readonly degraded: () => readonly string[];
 }
 
 export function createHealth(options: HealthOptions): Health {
@@ -24,9 +29,9 @@ export function createHealth(options: HealthOptions): Health {
     live: () => json(200, { status: "ok" }),
     ready() {
       const reasons = options.notReady();
-      return reasons.length === 0
-        ? json(200, { status: "ready" })
-        : json(503, { status: "not ready", reasons });
+      if (reasons.length > 0) return json(503, { status: "not ready", reasons });
+      const degraded = options.degraded();
+      return json(200, { status: "ready", ...degraded.length > 0 && { degraded } });
     },
     version: () =>
       json(200, { name: "sallyport", version: options.version, protocol: options.revisions }),

@@ -21,6 +21,7 @@ import type { RequestHead } from "./request_head.ts";
 import { checkedEventId, checkVersion } from "./session_http.ts";
 import { type Channel, createSseChannels } from "./sse_channels.ts";
 import { createSseConnection, placeOf, type SseConnection } from "./sse_connection.ts";
+import { type ChannelsElsewhereDeps, createChannelsElsewhere } from "./sse_elsewhere.ts";
 import {
   checkSessions,
   createSseMessages,
@@ -40,7 +41,7 @@ export interface LegacySse {
   readonly drain: () => void;
 }
 
-export interface LegacySseDeps {
+export interface LegacySseDeps extends ChannelsElsewhereDeps {
   readonly endpoint: SessionEndpoint;
   readonly budget: ByteBudget;
   readonly sse: SseWriter;
@@ -60,6 +61,7 @@ export function createLegacySse(deps: LegacySseDeps, options: LegacySseOptions):
   const channels = createSseChannels({ timers, ended }, {
     perPrincipal: options.sessionsPerPrincipal,
     graceMs: LIMITS.sseAwayMs,
+    replica: deps.remote.self,
   });
 
   function ended({ sessionId, visitor }: Channel): void {
@@ -161,7 +163,11 @@ export function createLegacySse(deps: LegacySseDeps, options: LegacySseOptions):
 
   return {
     open,
-    post: createSseMessages({ ...deps, channels }, options),
+    post: createSseMessages({
+      ...deps,
+      channels,
+      createElsewhere: (deliver) => createChannelsElsewhere(deps, deliver),
+    }, options),
     drain() {
       channels.close();
       for (const connection of channels.connections()) connection.hangUp();

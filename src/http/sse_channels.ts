@@ -65,6 +65,8 @@ export interface SseChannelsOptions {
   readonly perPrincipal: number;
   /** How long a client may be away. */
   readonly graceMs: number;
+  /** This one: the ids of its channels begin with it. */
+  readonly replica: string;
 }
 
 /** 192 random bits, as those of sessions have. */
@@ -140,7 +142,7 @@ export function createSseChannels(
       if ((counts.get(principalOf(visitor)) ?? 0) >= options.perPrincipal) {
         throw tooMany(options.perPrincipal);
       }
-      return add(randomText(ID_BYTES), visitor, undefined);
+      return add(`${options.replica}.${randomText(ID_BYTES)}`, visitor, undefined);
     },
     find,
     ofSession(sessionId, visitor) {
@@ -185,6 +187,12 @@ export function createSseChannels(
       graces.clear();
     },
   };
+}
+
+/** The replica that has the channel with this id; `undefined` for the id of a session. */
+export function ownerOfChannel(id: string): string | undefined {
+  const dot = id.indexOf(".");
+  return dot < 0 ? undefined : id.slice(0, dot);
 }
 
 function principalOf({ principal: { kind, subject } }: Visitor): string {

@@ -14,6 +14,7 @@ import {
   decodeClientBody,
   InvalidMessage,
 } from "../mcp/message.ts";
+import type { Refusal } from "../mcp/refusal.ts";
 import { isOfStatelessEra } from "../mcp/revisions/stateless_era.ts";
 import { errorResponse } from "../mcp/rpc_error.ts";
 import {
@@ -32,6 +33,7 @@ import type { RateGate } from "./rate_gate.ts";
 import type { RequestHead } from "./request_head.ts";
 import { checkVersion, refuseStateless } from "./session_http.ts";
 import type { Channel, SseChannels } from "./sse_channels.ts";
+import type { ChannelsElsewhere, Deliver } from "./sse_elsewhere.ts";
 import { checkContentType, type StreamableRequest } from "./streamable.ts";
 
 export interface SseMessagesDeps {
@@ -40,6 +42,8 @@ export interface SseMessagesDeps {
   readonly budget: ByteBudget;
   readonly timers: Timers;
   readonly rates: Pick<RateGate, "admit">;
+  /** For messages to channels that another replica has. */
+  readonly createElsewhere: (deliver: Deliver) => ChannelsElsewhere;
 }
 
 export interface SseMessagesOptions {
@@ -50,10 +54,11 @@ export interface SseMessagesOptions {
 
 /** Gives what serves a POST to `…/message`. */
 export function createSseMessages(
-  { endpoint, channels, budget, timers, rates }: SseMessagesDeps,
+  { endpoint, channels, budget, timers, rates, createElsewhere }: SseMessagesDeps,
   options: SseMessagesOptions,
 ): (incoming: StreamableRequest) => Promise<Response> {
   const waitFor = createWaitingRoom(channels);
+  const elsewhere = createElsewhere(deliver);
   const bodyLimits = { bytesMax: options.requestBytesMax, timeoutMs: LIMITS.requestBodyMs };
 
   async function post(incoming: StreamableRequest): Promise<Response> {
@@ -62,30 +67,43 @@ export function createSseMessages(
     checkContentType(head);
     checkVersion(head);
     const id = idIn(request.url);
-    const channel = channels.find(id, visitorOf(incoming));
+    const visitor = visitorOf(incoming);
+    const isElsewhere = elsewhere.hasChannel(id);
+    if (!isElsewhere) channels.find(id, visitor);
     const body = await readBody(request, head.headers.get("content-length"), bodyLimits, timers);
     const message = await rates.admit(incoming, decodeClientBody(body));
     try {
       refuseOtherEra(message, head);
       if (budget.isSpent()) throw new GatewayError("unavailable", "The gateway is full");
-      const sessionId = channel === undefined ? id : channel.sessionId;
-      if (message.kind === "request" && message.method === "initialize") {
-        return await initialize(incoming, channel, sessionId, message);
-      }
-      if (sessionId === undefined) throw greetFirst();
-      return await relay(incoming, channel, sessionId, message);
+      const refusal =
+        await (isElsewhere ? elsewhere.post(id, visitor, body) : deliver(id, visitor, message));
+      return refusal === undefined ? accepted() : jsonResponse(refusal, budget, incoming.delivered);
     } catch (error) {
       throw message.kind === "batch" ? error : withId(error, message, correlationId);
     }
   }
 
+  /** Gives what the server has refused it with. */
+  async function deliver(
+    id: string,
+    visitor: Visitor,
+    message: ClientMessage | Batch,
+  ): Promise<Refusal | undefined> {
+    const channel = channels.find(id, visitor);
+    const sessionId = channel === undefined ? id : channel.sessionId;
+    if (message.kind === "request" && message.method === "initialize") {
+      return await initialize(visitor, channel, sessionId, message);
+    }
+    if (sessionId === undefined) throw greetFirst();
+    return await relay(visitor, channel, sessionId, message);
+  }
+
   async function initialize(
-    incoming: StreamableRequest,
+    visitor: Visitor,
     channel: Channel | undefined,
     known: string | undefined,
     message: ClientMessage,
-  ): Promise<Response> {
-    const visitor = visitorOf(incoming);
+  ): Promise<undefined> {
     if (channel === undefined || known !== undefined || channel.isOpening) {
       return await refuseSecond(endpoint, visitor, known, message);
     }
@@ -98,13 +116,12 @@ export function createSseMessages(
     } catch (error) {
       if (isOfTransport(error)) throw error;
       const { connection } = channel;
-      connection?.say(errorResponse(message.id, error, incoming.correlationId));
+      connection?.say(errorResponse(message.id, error, visitor.correlationId));
       // What was opened cannot be used: there is nothing that reads it.
       if (channel.sessionId !== undefined) connection?.hangUp();
     } finally {
       channel.isOpening = false;
     }
-    return accepted();
   }
 
   /** The answer is kept before it is sent, like all that follows. */
@@ -126,22 +143,21 @@ export function createSseMessages(
   }
 
   async function relay(
-    incoming: StreamableRequest,
+    visitor: Visitor,
     channel: Channel | undefined,
     sessionId: string,
     message: ClientMessage | Batch,
-  ): Promise<Response> {
-    const visitor = visitorOf(incoming);
+  ): Promise<Refusal | undefined> {
     try {
       const posted = await endpoint.post(visitor, sessionId, message, true);
-      if (posted.kind === "message") return jsonResponse(posted, budget, incoming.delivered);
+      if (posted.kind === "message") return posted;
       if (posted.kind === "pending") answer(visitor, channel, sessionId, posted);
     } catch (error) {
       if (message.kind !== "request" || isOfTransport(error)) throw error;
-      const body = errorResponse(message.id, error, incoming.correlationId);
+      const body = errorResponse(message.id, error, visitor.correlationId);
       await endpoint.say(visitor, sessionId, [body]);
     }
-    return accepted();
+    return undefined;
   }
 
   /** Says the answers once they are there: the POST is long over then. */

@@ -38,6 +38,8 @@ export interface Endpoints {
   readonly all: (principal: Principal) => ViewEndpoint | undefined;
   /** `undefined` for a server that does not exist and for one that the principal may not see. */
   readonly find: (slugOrId: string, principal: Principal) => Endpoint | undefined;
+  /** The endpoint with this key, whoever may see it. */
+  readonly ofKey: (key: string) => Endpoint | undefined;
   /** What is shown of an endpoint, as it was a moment ago; `undefined` for a server as it is. */
   readonly shownAt: (key: string) => View | undefined;
   /**
@@ -99,6 +101,7 @@ export function createEndpoints(catalog: Catalog, views: Views): Endpoints {
       if (!mayEnter(principal, record.slug, record.id)) return undefined;
       return ofKey(record.slug);
     },
+    ofKey,
     shownAt: (key) =>
       key === ALL || catalog.server(key) !== undefined || isNarrowed(key)
         ? views.latest(key)

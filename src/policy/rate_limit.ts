@@ -9,6 +9,7 @@
  */
 import { LIMITS } from "../domain/limits.ts";
 import type { Rate } from "../domain/rate.ts";
+import { createRecentKeys } from "./recent_keys.ts";
 
 export interface RateLimiter {
   /**
@@ -32,52 +33,29 @@ interface Bucket {
   atMs: number;
 }
 
-/** How long a key is remembered at least: longer than its budget needs to be whole again. */
 const REMEMBERED_MS = 60_000;
 
 /**
  * Counts within this process.
  *
- * Keys lie in two generations: a key that is used moves into the young one, and from time to time
- * the old one is dropped and the young one becomes it. So nothing has to be swept, and no table
- * shrinks (see `docs/decisions/0012-no-sets-on-the-message-path.md`).
- *
  * @param monotonic the clock for durations, in milliseconds
  */
 export function createLocalRateLimiter(
-  { count, periodMs }: Rate,
+  { count, periodMs }: Pick<Rate, "count" | "periodMs">,
   monotonic: () => number,
   keysMax: number = LIMITS.rateKeys,
 ): LocalRateLimiter {
   const stepMs = periodMs / count;
-  const rememberedMs = Math.max(periodMs, REMEMBERED_MS);
-  let young = new Map<string, Bucket>();
-  let old = new Map<string, Bucket>();
-  let turnedMs = monotonic();
-
-  function bucketOf(key: string, nowMs: number): Bucket {
-    if (nowMs - turnedMs >= rememberedMs) turn(nowMs);
-    let bucket = young.get(key);
-    if (bucket !== undefined) return bucket;
-    bucket = old.get(key) ?? { left: count, atMs: nowMs };
-    // With more keys than fit, those that were not used for longest begin anew.
-    if (young.size >= keysMax / 2) turn(nowMs);
-    young.set(key, bucket);
-    old.delete(key);
-    return bucket;
-  }
-
-  function turn(nowMs: number): void {
-    // Neither was used since: what is in them is as good as new.
-    old = nowMs - turnedMs >= 2 * rememberedMs ? new Map() : young;
-    young = new Map();
-    turnedMs = nowMs;
-  }
+  const buckets = createRecentKeys<Bucket>((atMs) => ({ left: count, atMs }), {
+    rememberedMs: rememberedMs(periodMs),
+    keysMax,
+    nowMs: monotonic(),
+  });
 
   return {
     take(key) {
       const nowMs = monotonic();
-      const bucket = bucketOf(key, nowMs);
+      const bucket = buckets.of(key, nowMs);
       bucket.left = Math.min(count, bucket.left + (nowMs - bucket.atMs) / stepMs);
       bucket.atMs = nowMs;
       // What comes back in fractions is not always whole when it should be.
@@ -85,8 +63,13 @@ export function createLocalRateLimiter(
       bucket.left = Math.max(0, bucket.left - 1);
       return 0;
     },
-    size: () => young.size + old.size,
+    size: buckets.size,
   };
+}
+
+/** How long a budget is remembered: longer than it needs to be whole again. */
+export function rememberedMs(periodMs: number): number {
+  return Math.max(periodMs, REMEMBERED_MS);
 }
 
 const ROUNDING = 1e-6;

@@ -14,6 +14,7 @@ import { envelopeOf, isRequest } from "./channel/envelope.ts";
 import { openingAnswer } from "./channel/first_answer.ts";
 import { within } from "./channel/waiting.ts";
 import type { SessionMark, UpstreamRequest } from "./client.ts";
+import { OF_SSE, ownedSessionId } from "./owned_session.ts";
 import { type UpstreamReply, UpstreamStatusError } from "./reply.ts";
 import { askOver } from "./sse/asking.ts";
 import type { SseChannel, SseChannelDeps } from "./sse/channel.ts";
@@ -46,12 +47,14 @@ export interface SseMcpClient {
   readonly close: () => void;
 }
 
-/** Tells sessions on such streams from those that servers have named. */
-const SESSION_PREFIX = "sse-channel-";
 /** 192 random bits. */
 const SESSION_BYTES = 24;
 
-export function createSseClient(deps: SseChannelDeps): SseMcpClient {
+/** @param replica sessions are named after this replica, which alone has their streams */
+export function createSseClient(
+  deps: SseChannelDeps,
+  { replica }: { readonly replica: string },
+): SseMcpClient {
   const { timers } = deps;
   const sessions = new Map<string, SseChannel>();
   const open = new Set<SseChannel>();
@@ -101,7 +104,7 @@ export function createSseClient(deps: SseChannelDeps): SseMcpClient {
         await askOver(deps, channel, request, body, envelopeOf(body)),
       );
       if (!answer.isResult) channel.end();
-      const id = SESSION_PREFIX + randomText(SESSION_BYTES);
+      const id = OF_SSE + ownedSessionId(replica, randomText(SESSION_BYTES));
       sessions.set(id, channel);
       channel.ended.then(() => sessions.delete(id));
       return { ...answer.reply, sessionId: () => id };
@@ -130,7 +133,7 @@ export function createSseClient(deps: SseChannelDeps): SseMcpClient {
       await within(timers, totalMs, channel.ended);
       return 200;
     },
-    isOurs: (session) => session?.startsWith(SESSION_PREFIX) ?? false,
+    isOurs: (session) => session?.startsWith(OF_SSE) ?? false,
     forget(serverId, now) {
       for (const channel of open) {
         if (channel.server.id !== serverId) continue;

@@ -17,6 +17,7 @@ import type { StdioMcpClient } from "./connect.ts";
 import type { UpstreamReply } from "./reply.ts";
 import { UpstreamStatusError } from "./reply.ts";
 import { accepted, ask, listen } from "./channel/asking.ts";
+import { ownedSessionId } from "./owned_session.ts";
 import { createCallers } from "./stdio/callers.ts";
 import type { Child, ChildLog } from "./stdio/child.ts";
 import { type Envelope, envelopeOf, isRequest } from "./channel/envelope.ts";
@@ -51,6 +52,8 @@ export interface StdioClientOptions {
   readonly messageBytesMax: number;
   /** What every process is given besides what its entry lists. */
   readonly env: Readonly<Record<string, string>>;
+  /** Sessions are named after this replica, which alone has their processes. */
+  readonly replica: string;
 }
 
 /** 192 random bits. */
@@ -99,7 +102,7 @@ export function createStdioClient(deps: StdioClientDeps, options: StdioClientOpt
     request.abort.signal.throwIfAborted();
     const { reply, isResult } = await openingAnswer(ask(timing, child, request, body, envelope));
     if (!isResult) child.end("its session ended");
-    const id = randomText(SESSION_BYTES);
+    const id = ownedSessionId(options.replica, randomText(SESSION_BYTES));
     sessions.set(id, child);
     child.ended.then(() => sessions.delete(id));
     return { ...reply, sessionId: () => id };

@@ -16,6 +16,7 @@ const SECRETS = {
 const PROXY = { TRUST_PROXY_AUTH: "true", TRUSTED_PROXIES: "10.0.0.0/8" };
 const PROXY_SECRET = "ABCDEFGHIJ-ABCDEFGHIJ-ABCDEFGHIJ-123";
 const POSTGRES = { DATABASE_URL: "postgres://a:b@c.example/d" };
+const REDIS = { REDIS_URL: "rediss://a:b@c.example" };
 const ISSUER = '[{"issuer":"https://a.example","audience":"b"}]';
 
 for (
@@ -65,6 +66,9 @@ for (
       ["JWT_PUBLIC_KEY_PATH"],
     ],
     ["PostgreSQL without keys", POSTGRES, ["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET"]],
+    ["Redis without keys", REDIS, ["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET"]],
+    ["events in a Redis that is not named", { EVENT_STORE: "redis" }, ["REDIS_URL"]],
+    ["events in a Redis of a wrong name", { EVENT_STORE: "redis", REDIS_URL: "x" }, ["REDIS_URL"]],
     [
       "PostgreSQL with a short key",
       { ...POSTGRES, ...SECRETS, JWT_SECRET_KEY: "short" },
@@ -90,6 +94,8 @@ for (
     ["PROXY-01: proxies without trust", { TRUSTED_PROXIES: "10.0.0.1, fd00::/8" }],
     ["a pair of keys", { JWT_ALGORITHM: "ES256", JWT_PUBLIC_KEY_PATH: "a.pem" }],
     ["PostgreSQL with keys", { ...POSTGRES, ...SECRETS }],
+    ["Redis with keys", { ...REDIS, ...SECRETS }],
+    ["Redis for sessions, not for events", { ...REDIS, ...SECRETS, EVENT_STORE: "memory" }],
     [
       "PostgreSQL with a pair of keys",
       {

@@ -70,8 +70,8 @@ function someone(claims: Readonly<Record<string, unknown>> = {}): Promise<string
 
 for (
   const [path, expected] of [
-    ["/sse", /^\/message\?sessionId=[A-Za-z0-9_-]{32}$/],
-    [PATH, /^\/servers\/everything\/message\?sessionId=[A-Za-z0-9_-]{32}$/],
+    ["/sse", /^\/message\?sessionId=[\w-]{16}\.[\w-]{32}$/],
+    [PATH, /^\/servers\/everything\/message\?sessionId=[\w-]{16}\.[\w-]{32}$/],
   ] as const
 ) {
   Deno.test(`the first event at ${path} says where messages are posted`, async () => {

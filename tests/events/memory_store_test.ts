@@ -15,8 +15,8 @@ eventStoreContract("memory", (options, clock) => {
 });
 
 Deno.test("memory: too much is not held even until the next sweep", async () => {
-  const store = createMemoryStore({ ...ROOMY, totalBytesMax: 50_000 }, { clock: fakeClock() });
-  const { open, end } = shortcuts(store);
+  const bounds = { ...ROOMY, totalBytesMax: 50_000 };
+  const { store, open, end } = shortcuts(createMemoryStore(bounds, { clock: fakeClock() }));
   for (const id of ["s", "t", "u"]) {
     await open(id);
     await end(id, "x".repeat(20_000));

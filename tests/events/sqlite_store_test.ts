@@ -32,12 +32,11 @@ Deno.test("sqlite: a file that is opened again has the same streams, and numbers
     await store.claim("s", "runner", "new");
     await append("s", "c");
     await store.append("s", [], { upstreamEventId: "up-2" });
-    await open("t", { session: "other" });
+    await open("t");
     await end("t", "d");
   }
   const { store, append, kept } = file.reopen();
   assertEquals(await store.find("s"), {
-    session: "session",
     runner: "new",
     note: "to go on with",
     upstreamEventId: "up-2",
@@ -262,7 +261,7 @@ async function fileStore(given: Partial<EventStoreOptions> = {}) {
       db = openSqlite(`${dir.path}/events.db`, EVENT_SCHEMA);
       const options = { ...ROOMY, ...given, ...changed };
       const store = createSqliteStore({ ...db, write }, options, { clock, box });
-      return { store, ...shortcuts(store) };
+      return shortcuts(store);
     },
     /** All that is on the disk. */
     async text() {

@@ -19,7 +19,7 @@ function openWorld() {
   const channels = createSseChannels({
     timers,
     ended: ({ sessionId }) => void ended.push(sessionId),
-  }, { perPrincipal: MAX, graceMs: AWAY_MS });
+  }, { perPrincipal: MAX, graceMs: AWAY_MS, replica: "this" });
   const alice = aVisitor("alice");
   /** One with a session, whose stream is open. */
   const joined = (sessionId: string, visitor = alice) => {

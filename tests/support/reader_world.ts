@@ -59,12 +59,15 @@ export async function openStream(
     },
   };
 
-  const append = (...texts: readonly Text[]) => store.append(STREAM, messages(texts));
+  const append = (...texts: readonly Text[]) => store.append("session", STREAM, messages(texts));
 
   function open(options: Partial<ReaderOptions> = {}): Opened {
     let stopped = 0;
     let cuts = 0;
-    const reader = createReader({ store: slow, timers, idOf: (seq) => `e${seq}` }, STREAM, {
+    const reader = createReader({ store: slow, timers, idOf: (seq) => `e${seq}` }, {
+      session: "session",
+      id: STREAM,
+    }, {
       afterSeq: 0,
       takesEmptyEvents: false,
       primes: false,
@@ -92,7 +95,8 @@ export async function openStream(
     store,
     replays: () => replays,
     append,
-    end: (...texts: readonly Text[]) => store.append(STREAM, messages(texts), { ends: true }),
+    end: (...texts: readonly Text[]) =>
+      store.append("session", STREAM, messages(texts), { ends: true }),
     open,
     take,
     takeAll,

@@ -88,6 +88,8 @@ export interface Session extends AsyncDisposable {
   /** Opens the session's own stream, or resumes the stream of an event. */
   readonly listen: (lastEventId?: string) => Promise<SessionStream>;
   readonly end: () => Promise<SessionReply>;
+  /** The same session at another replica. */
+  readonly at: (origin: string) => Session;
 }
 
 export type Answer = { readonly result: Message } | { readonly error: Message };
@@ -154,8 +156,9 @@ function sessionOf(
   id: string,
   revision: string,
   server: Message,
-  { path, token }: SessionOptions,
+  options: SessionOptions,
 ): Session {
+  const { path, token } = options;
   let last = 0;
   const own: SessionCall = {
     ...path !== undefined && { path },
@@ -191,6 +194,7 @@ function sessionOf(
         },
       }),
     end: () => send({ verb: "DELETE" }),
+    at: (other) => sessionOf(other, id, revision, server, options),
     async [Symbol.asyncDispose]() {
       // It may have ended already, and so may have the server.
       await send({ verb: "DELETE" }).catch(() => {});

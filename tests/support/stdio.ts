@@ -64,6 +64,7 @@ export function openStdioWorld({ clock, timers, ...options }: StdioWorldOptions 
     idleMs: 300_000,
     messageBytesMax: 1024 * 1024,
     env: environmentForPrograms(),
+    replica: "this",
     ...options,
   });
   return { client, log, pids, heldBytes: () => held, [Symbol.asyncDispose]: client.close };

@@ -169,7 +169,7 @@ export function openOldWorld(): OldWorld {
     now: systemClock.monotonic,
     budget,
     garbage: (_, text) => void garbage.push(text),
-  });
+  }, { replica: "this" });
   const client = createHttpSide({ http: streamable, sse, clock: systemClock });
   const send: OldWorld["send"] = async (server, message, more = {}) =>
     await client.send(server, aRequest(message, more));

@@ -26,7 +26,7 @@ const isStatus = (status: number) => (error: unknown) =>
 Deno.test("initialize starts a process and gives its session an id that cannot be guessed", async () => {
   await using world = openStdioWorld();
   const session = await openStdio(world, lean());
-  assert(/^[\w-]{32,}$/.test(session.id));
+  assert(/^this\.[\w-]{32,}$/.test(session.id));
 });
 
 Deno.test("each session has a process of its own", async () => {

@@ -31,6 +31,7 @@ import { createWatches } from "../session/watches.ts";
 import type { RecordCall, UpstreamCall } from "../stateless_calls.ts";
 import { type BridgedCalls, createBridgedCalls } from "./bridged_calls.ts";
 import { offeredDownstream } from "./capabilities.ts";
+import type { GoOnElsewhere } from "./elsewhere.ts";
 import { type BridgedListening, createBridgedListening } from "./listening.ts";
 import { createParamHeaders } from "./param_headers.ts";
 import { createRequestStates } from "./request_state.ts";
@@ -65,6 +66,10 @@ export interface BridgeDeps {
   /** The server with this slug, whoever may see it. */
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
   readonly record: RecordCall;
+  /** This one. */
+  readonly replica: string;
+  /** For calls that wait on another one. */
+  readonly goOnElsewhere: GoOnElsewhere;
   readonly failed: (call: Failing, error: unknown) => void;
 }
 
@@ -225,6 +230,8 @@ function createParts(deps: BridgeDeps, options: BridgeOptions): Parts {
     calls: sessionCalls,
     states,
     timers,
+    replica: deps.replica,
+    goOnElsewhere: deps.goOnElsewhere,
     now: clock.now,
     failed: (call, error) => deps.failed(failing(call), error),
   }, options);

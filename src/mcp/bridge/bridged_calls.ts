@@ -15,6 +15,7 @@ import type { UpstreamSessions } from "../session/upstream_sessions.ts";
 import type { UpstreamCall } from "../stateless_calls.ts";
 import { areAnswers } from "./ask.ts";
 import type { Round } from "./conversation.ts";
+import type { GoOnElsewhere } from "./elsewhere.ts";
 import { finalFor } from "./final.ts";
 import { progressTokenOf } from "./outgoing.ts";
 import { createParking, type ParkingDeps } from "./parking.ts";
@@ -43,6 +44,8 @@ export interface BridgedCallsDeps extends ParkingDeps {
   readonly sessions: BridgeSessions;
   readonly upstream: UpstreamSessions;
   readonly calls: SessionCalls;
+  /** For calls that wait on another replica. */
+  readonly goOnElsewhere: GoOnElsewhere;
   readonly failed: (call: UpstreamCall, error: unknown) => void;
 }
 
@@ -66,10 +69,22 @@ export function createBridgedCalls(
       throw new ProtocolError(INVALID_PARAMS, 400, "params.inputResponses must hold objects");
     }
     if (params.requestState === undefined) throw badState();
+    const replica = parking.elsewhere(call);
+    if (replica !== undefined) return await onElsewhere(replica, call);
     const running = parking.takeOut(call);
     if (running !== undefined) return await running.talk().answered(roundOf(call));
     if (!isDeclined(params.inputResponses)) return await begin(call);
     return failed(call, new GatewayError("refused", "The user did not open what the call needs"));
+  }
+
+  async function onElsewhere(replica: string, call: UpstreamCall): Promise<Reply> {
+    try {
+      return await deps.goOnElsewhere(replica, call);
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error;
+      deps.failed(call, error);
+      return failed(call, error);
+    }
   }
 
   function failed(call: UpstreamCall, error: unknown): Reply {

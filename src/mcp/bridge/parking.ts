@@ -25,6 +25,11 @@ export interface Parking<T extends Parkable> {
    * @throws {ProtocolError} -32602 for a state that is not good for this request, or was used
    */
   readonly takeOut: (call: UpstreamCall) => T | undefined;
+  /**
+   * The other replica on which the call waits that a request goes on with.
+   * @throws as `takeOut`
+   */
+  readonly elsewhere: (call: UpstreamCall) => string | undefined;
   /** The state of a request that is to be made again. */
   readonly again: (call: UpstreamCall) => string;
   /** So many bytes more wait with a parked call, or less. */
@@ -51,12 +56,14 @@ export interface ParkingDeps {
   readonly timers: Timers;
   /** Wall clock. */
   readonly now: () => number;
+  /** This one: the ids of parked calls begin with it. */
+  readonly replica: string;
 }
 
 const ID_BYTES = 16;
 
 export function createParking<T extends Parkable>(
-  { states, timers, now }: ParkingDeps,
+  { states, timers, now, replica }: ParkingDeps,
   { askMs }: { readonly askMs: number },
 ): Parking<T> {
   const places = new Map<string, Place<T>>();
@@ -84,7 +91,7 @@ export function createParking<T extends Parkable>(
         const text = "Too many calls wait for answers of their clients";
         throw new GatewayError("rate_limited", text);
       }
-      const id = randomText(ID_BYTES);
+      const id = `${replica}.${randomText(ID_BYTES)}`;
       const place = { id, caller, parked, timer: timers.after(askMs, () => giveUp(place)) };
       places.set(id, place);
       perCaller.set(caller, own + 1);
@@ -97,6 +104,10 @@ export function createParking<T extends Parkable>(
       if (place === undefined) throw badState();
       remove(place);
       return place.parked;
+    },
+    elsewhere(call) {
+      const owner = states.open(call).parked?.split(".", 1)[0];
+      return owner === replica ? undefined : owner;
     },
     again: (call) => states.seal(call, { parked: undefined, expiresMs: now() + askMs }),
     held(parked, bytes) {

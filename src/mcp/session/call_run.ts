@@ -37,6 +37,8 @@ export interface CallOf {
   readonly canAsk: boolean;
   /** See `UpstreamRequest`. */
   readonly clientHeaders?: ReadonlyMap<string, string> | undefined;
+  /** See `RunningCall`. */
+  readonly released?: (() => void) | undefined;
   /** What is different for the client of a view, where its session does not say so. */
   readonly edits?: InboundEdits | undefined;
 }
@@ -150,8 +152,15 @@ function endRun(deps: CallRunDeps, one: SentRun, isFailed: boolean): void {
   const { session, running } = one;
   one.exchange.close();
   for (const timer of running.asks?.values() ?? []) timer.cancel();
-  session.calls.remove(running);
+  release(session, running);
   deps.record(one.method, one.server.id, deps.now() - one.startedMs, isFailed);
+}
+
+/** Its id may be used again. */
+function release(session: Session, running: RunningCall): void {
+  session.calls.remove(running);
+  running.released?.();
+  running.released = undefined;
 }
 
 /** Passes on what has arrived; true when the answer was among it. */
@@ -160,7 +169,7 @@ async function take(deps: CallRunDeps, one: CallRun, arrival: Arrival): Promise<
   if (answer !== undefined) {
     if (!answer.isError) await remember(deps, one);
     // Before it is said: a client may use the id again as soon as it has the answer.
-    one.session.calls.remove(one.running);
+    release(one.session, one.running);
   }
   const status = answer?.isError && arrival.status >= 400 && arrival.status < 500
     ? arrival.status
@@ -228,7 +237,7 @@ async function fail(deps: CallRunDeps, one: CallRun, error: unknown): Promise<vo
   }
   // The stream stays open in the store: the next process goes on with it, or says that it cannot.
   if (running.abort.signal.reason instanceof Draining && outlet.hasStream()) return;
-  one.session.calls.remove(running);
+  release(one.session, running);
   if (running.isCancelled) return void await outlet.say(NOTHING);
   deps.failed(one, method, error);
   const isUnsent = error instanceof DialError || error instanceof NotSent;

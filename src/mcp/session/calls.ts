@@ -23,7 +23,7 @@ import {
 } from "./call_run.ts";
 import { type Arrival, createExchange, type ExchangeStart } from "./exchange.ts";
 import type { CallIds } from "./inbound.ts";
-import { answerFor, idKey, questionOf, upstreamIdOf, withId } from "./reverse.ts";
+import { answerFor, idKey, type Question, questionOf, upstreamIdOf, withId } from "./reverse.ts";
 import { isOpenTo, type RunningCall, type Session } from "./session.ts";
 import { portionOf } from "./streams.ts";
 
@@ -68,6 +68,8 @@ export interface SessionCalls {
   ) => Uint8Array | undefined;
   /** The server of the call with this key; `undefined` when it does not run. */
   readonly serverOf: (session: Session, key: string) => UpstreamServer | undefined;
+  /** Whether the question was asked here, and nobody has answered it. */
+  readonly isAsked: (session: Session, question: Question) => boolean;
   /** Whether a call is still running whose messages go onto this stream. */
   readonly isRunning: (stream: StreamId) => boolean;
   /** Says of the streams of all calls that they are in use. */
@@ -134,6 +136,7 @@ export function createSessionCalls(
       server,
       abort: new AbortController(),
       isCancelled: false,
+      released: call.released,
       asks: undefined,
       answeredMs: -Infinity,
     };
@@ -161,7 +164,7 @@ export function createSessionCalls(
       for (const { id } of requests) {
         const key = idKey(id);
         if (session.calls.find((call) => call.key === key) === undefined) continue;
-        throw new InvalidMessage("A request with this id is still running", id);
+        throw stillRunning(id);
       }
     },
     start(call, message, as = asItIs(message)) {
@@ -190,6 +193,7 @@ export function createSessionCalls(
       return answerFor(message, question);
     },
     serverOf: (session, key) => session.calls.find((call) => call.key === key)?.server,
+    isAsked: questions.isOpen,
     isRunning: (stream) => all.list().some(({ outlet }) => outlet.streamId() === stream),
     keepStreams() {
       for (const { outlet } of all.list()) outlet.keep();
@@ -198,6 +202,11 @@ export function createSessionCalls(
       for (const { running } of all.list()) running.abort.abort(new Draining());
     },
   };
+}
+
+/** @param id of the request, where it is one */
+export function stillRunning(id?: Uint8Array): InvalidMessage {
+  return new InvalidMessage("A request with this id is still running", id);
 }
 
 /** Where the upstream session is the client's own, ids go upstream as they are. */

@@ -8,39 +8,25 @@
 import { missingPermission } from "../../domain/access.ts";
 import { GatewayError, ProtocolError } from "../../domain/errors.ts";
 import type { Principal } from "../../domain/principal.ts";
-import { type CallAudit, recordedCalls, type Records } from "../call_audit.ts";
 import { InsufficientScope } from "../dispatch.ts";
-import type { VerbatimEndpoint, ViewEndpoint } from "../endpoint.ts";
+import type { Endpoint, VerbatimEndpoint, ViewEndpoint } from "../endpoint.ts";
 import { explained } from "../failure.ts";
 import { type Batch, type ClientMessage, InvalidMessage } from "../message.ts";
+import type { Refusal } from "../refusal.ts";
 import { BATCH_REVISION } from "../revisions/revision.ts";
 import { errorResponse } from "../rpc_error.ts";
-import type { SessionCalls } from "./calls.ts";
 import type { Greeting } from "./handshake.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
-import type { Outlet, Outlets, WholeAnswer } from "./outlet.ts";
+import type { Others } from "./others.ts";
+import { createPosted, type Pending, type PostedDeps } from "./posted.ts";
 import type { Reader } from "./reader.ts";
-import { recordedOutlet } from "./recorded_outlet.ts";
 import type { SessionRegistry } from "./registry.ts";
 import { idKey } from "./reverse.ts";
 import { revisionOf, type Session, SessionNotFound, takesEmptyEvents } from "./session.ts";
-import type { Streams } from "./streams.ts";
-import type { Plan, Target, Visitor } from "./target.ts";
+import type { Target, Visitor } from "./target.ts";
 
+export type { Pending } from "./posted.ts";
 export type { Visitor } from "./target.ts";
-
-/** Requests that were posted: their answers as one body, or a stream. */
-export interface Pending {
-  readonly kind: "pending";
-  /** `undefined` once there is a stream. */
-  readonly whole: Promise<WholeAnswer | undefined>;
-  readonly isBatch: boolean;
-  /**
-   * A connection for the stream, which is opened if need be.
-   * @param cut breaks the connection of a client that takes nothing any more
-   */
-  readonly read: (cut: () => void) => Promise<Reader>;
-}
 
 export type Posted =
   | { readonly kind: "accepted" }
@@ -94,24 +80,12 @@ export interface SessionEndpoint {
   readonly end: (visitor: Visitor, sessionId: string | undefined) => Promise<void>;
 }
 
-export interface SessionEndpointDeps {
+export interface SessionEndpointDeps extends PostedDeps {
   readonly registry: SessionRegistry;
-  readonly targets: Targets;
-  readonly calls: SessionCalls;
-  readonly outlets: Outlets;
-  readonly streams: Streams;
   readonly listening: Listening;
-  /** `undefined` where nothing is recorded. */
-  readonly audit: CallAudit | undefined;
+  readonly others: Others;
   /** Erases and closes what belonged to a session that has ended. */
   readonly clearUp: (session: Session) => Promise<void>;
-}
-
-/** The requests of one POST. */
-export interface Asked {
-  readonly requests: readonly ClientMessage[];
-  readonly isWhole: boolean;
-  readonly batch?: Batch | undefined;
 }
 
 /** What serves each kind of endpoint. */
@@ -121,7 +95,8 @@ export interface Targets {
 }
 
 export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoint {
-  const { registry, targets, calls } = deps;
+  const { registry, targets } = deps;
+  const begin = createPosted(deps);
 
   async function initialize(
     visitor: Visitor,
@@ -178,45 +153,9 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     return await begin(visitor, session, { requests, isWhole, batch });
   }
 
-  function begin(visitor: Visitor, session: Session, asked: Asked): Promise<Pending> {
-    const run = (records: Records) => pending(visitor, session, asked, records);
-    return recordedCalls(deps.audit, visitor, asked.requests, run);
-  }
-
-  function oneWay({ endpoint }: Visitor, session: Session, message: ClientMessage) {
-    return endpoint.kind === "view"
-      ? targets.view.oneWay(endpoint, session, message)
-      : targets.verbatim.oneWay(endpoint, session, message);
-  }
-
-  function pending(visitor: Visitor, session: Session, asked: Asked, records: Records): Pending {
-    const { requests, isWhole, batch } = asked;
-    const { endpoint, correlationId, version, clientHeaders } = visitor;
-    const canPrime = takesEmptyEvents(session, version);
-    calls.refuseRunning(session, requests);
-    const plans = requests.map((request) => {
-      const make = () => planOf(targets, visitor, session, request);
-      return batch === undefined ? make() : planOrRefusal(make, request, correlationId, batch);
-    });
-    const [first] = plans;
-    const slug = first?.kind === "upstream" ? first.server.slug : endpoint.key;
-    const outlet = deps.outlets.create(session, { slug }, requests, { isWhole, canPrime });
-    for (const [i, one] of plans.entries()) {
-      const own = recordedOutlet(outlet, records[i]);
-      if (one.kind === "answer") {
-        say(own, requests[i]!, one.answer, correlationId);
-        continue;
-      }
-      const { server, prepared } = one;
-      const call = { session, server, outlet: own, correlationId, canAsk: true, clientHeaders };
-      calls.start(call, requests[i]!, prepared);
-    }
-    return {
-      kind: "pending",
-      whole: outlet.whole,
-      isBatch: batch !== undefined,
-      read: (cut) => readCall(deps.streams, session, outlet, { canPrime, cut }),
-    };
+  async function oneWay({ endpoint }: Visitor, session: Session, message: ClientMessage) {
+    if (await deps.others.take(session, message)) return undefined;
+    return await oneWayHere(targets, endpoint, session, message);
   }
 
   return {
@@ -233,9 +172,22 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     async end({ principal, endpoint }, sessionId) {
       const session = await registry.find(needed(sessionId), principal, endpoint.key);
       if (!await registry.end(session)) throw new SessionNotFound();
+      deps.others.ended(session);
       await deps.clearUp(session);
     },
   };
+}
+
+/** A message that gets no answer. */
+export function oneWayHere(
+  targets: Targets,
+  endpoint: Endpoint,
+  session: Session,
+  message: ClientMessage,
+): Promise<Refusal | undefined> {
+  return endpoint.kind === "view"
+    ? targets.view.oneWay(endpoint, session, message)
+    : targets.verbatim.oneWay(endpoint, session, message);
 }
 
 async function sayAside(
@@ -249,49 +201,6 @@ async function sayAside(
   // its own would be kept beyond them.
   const events = answers.map((message) => ({ message, isResponse: false }));
   return await listening.say(session, events);
-}
-
-function planOf(
-  targets: Targets,
-  visitor: Visitor,
-  session: Session,
-  message: ClientMessage,
-): Plan {
-  const { endpoint } = visitor;
-  return endpoint.kind === "view"
-    ? targets.view.plan(visitor, endpoint, session, message)
-    : targets.verbatim.plan(visitor, endpoint, session, message);
-}
-
-/** One of several: when it is refused the others still have their answers. */
-function planOrRefusal(
-  make: () => Plan,
-  request: ClientMessage,
-  correlationId: string,
-  { refused }: Batch,
-): Plan {
-  try {
-    const refusal = refused?.get(request);
-    if (refusal !== undefined) throw refusal;
-    return make();
-  } catch (error) {
-    return { kind: "answer", answer: errorResponse(request.id, error, correlationId) };
-  }
-}
-
-/** The answer that is known here, as what the upstream server would have said. */
-function say(
-  outlet: Outlet,
-  { id }: ClientMessage,
-  answer: Uint8Array | Promise<Uint8Array>,
-  correlationId: string,
-): void {
-  const give = (message: Uint8Array) =>
-    outlet.say({ events: [{ message, isResponse: true }], status: 200, done: 1 });
-  const pending = answer instanceof Promise
-    ? answer.catch((error) => errorResponse(id, error, correlationId)).then(give)
-    : give(answer);
-  pending.catch(() => outlet.giveUp());
 }
 
 export const ACCEPTED = { kind: "accepted" } as const;
@@ -330,25 +239,6 @@ async function isLive(
     if (error instanceof SessionNotFound) return false;
     throw error;
   }
-}
-
-async function readCall(
-  streams: Streams,
-  session: Session,
-  outlet: Outlet,
-  { canPrime, cut }: { readonly canPrime: boolean; readonly cut: () => void },
-): Promise<Reader> {
-  const stream = await outlet.open().finally(outlet.attached);
-  const reader = streams.read(session.key, stream, {
-    afterSeq: 0,
-    takesEmptyEvents: canPrime,
-    primes: canPrime,
-    isOfCall: true,
-    cut,
-  });
-  const pollMs = outlet.pollMs();
-  if (pollMs !== undefined) reader.hangUp(pollMs);
-  return reader;
 }
 
 /** What SDKs answer to a request that names no session, or a revision that nobody knows. */

@@ -7,14 +7,15 @@
  */
 import { GatewayError } from "../../domain/errors.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
-import type { NewEvent, StreamId, StreamState } from "../../events/store.ts";
+import type { AppendOptions, NewEvent, StreamId, StreamState } from "../../events/store.ts";
 import type { EventIds } from "./event_id.ts";
+import type { Others } from "./others.ts";
 import type { Reader } from "./reader.ts";
-import type { Session, UpstreamState } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { Streams } from "./streams.ts";
-import { takeOver, type TakeOverDeps } from "./takeover.ts";
+import { answerForCalls, runsElsewhere, standBy, takeOver, type TakeOverDeps } from "./takeover.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
-import type { Watches } from "./watches.ts";
+import type { Watching } from "./watching.ts";
 
 export interface Listening {
   /**
@@ -28,10 +29,12 @@ export interface Listening {
     options: ListenOptions,
   ) => Promise<Reader>;
   /** Has the client told what is said outside of calls, when it listens; false after the end. */
-  readonly say: (
+  readonly say: (session: Session, events: readonly NewEvent[]) => Promise<boolean>;
+  /** The same for what a server has said that is watched here; false when another replica does. */
+  readonly heard: (
     session: Session,
     events: readonly NewEvent[],
-    upstreamEventId?: string,
+    upstreamEventId: string | undefined,
   ) => Promise<boolean>;
   /** The client is about to subscribe at this server, whose own stream is watched from now on. */
   readonly subscribing: (session: Session, server: UpstreamServer) => Promise<void>;
@@ -51,31 +54,39 @@ export interface ListenOptions {
 export interface ListeningDeps extends TakeOverDeps {
   readonly streams: Streams;
   readonly ids: EventIds;
-  readonly watches: Watches;
+  readonly watching: Watching;
+  readonly others: Pick<Others, "isRead" | "readsHere">;
   readonly upstream: UpstreamSessions;
-  /** Passes changes of a view's lists on to the session, which listens. */
-  readonly followLists: (session: Session) => void;
 }
 
 export function createListening(deps: ListeningDeps): Listening {
-  const { store, streams } = deps;
+  const { store, streams, watching, remote, others } = deps;
+  answerForCalls(deps);
 
   async function open(session: Session, options: ListenOptions): Promise<Reader> {
     const { lastEventId } = options;
     const own = session.listening;
     if (lastEventId === undefined) return await listen(session, own, options);
     const place = deps.ids.parse(session.key, lastEventId);
-    const state = place && await store.find(place.stream);
-    if (state === undefined || state.session !== session.key) throw unknownEvent();
-    if (place!.stream === own) await watch(session);
-    else if (!state.isEnded && !isRunningHere(place!.stream, state)) {
-      await takeOver(deps, session, place!.stream, state, options.correlationId);
+    const state = place && await store.find(session.key, place.stream);
+    if (state === undefined) throw unknownEvent();
+    const { stream, seq } = place!;
+    const { correlationId } = options;
+    await others.readsHere(stream);
+    if (stream === own) await watching.all(session);
+    else if (!state.isEnded && !isRunningHere(stream, state)) {
+      if (await runsElsewhere(deps, stream, state)) {
+        const stop = standBy(deps, session, stream, correlationId);
+        const stopped = () => (stop(), options.stopped?.());
+        return read(session, stream, seq, { ...options, stopped });
+      }
+      await takeOver(deps, session, stream, state, correlationId);
     }
-    return read(session, place!.stream, place!.seq, options);
+    return read(session, stream, seq, options);
   }
 
   function isRunningHere(stream: StreamId, { runner }: StreamState): boolean {
-    return runner === deps.runner && deps.calls.isRunning(stream);
+    return runner === remote.self && deps.calls.isRunning(stream);
   }
 
   async function listen(
@@ -83,12 +94,13 @@ export function createListening(deps: ListeningDeps): Listening {
     own: StreamId,
     options: ListenOptions,
   ): Promise<Reader> {
-    if (streams.hasReader(own)) throw listensAlready();
+    if (streams.hasReader(own) || await others.isRead(own)) throw listensAlready();
     await begin(session);
     const wasHeard = session.upstreams.get(session.base.server)?.state.isHeard ?? false;
-    await watch(session, { isWatched: true, isHeard: true });
+    await watching.all(session, true);
     // Who listens for the first time hears what has waited; others have said where they are.
-    const seq = session.listener?.seq() ?? (wasHeard ? (await store.find(own))?.lastSeq : 0);
+    const seq = session.listener?.seq() ??
+      (wasHeard ? (await store.find(session.key, own))?.lastSeq : 0);
     // Another GET may have come while this one waited.
     if (streams.hasReader(own)) throw listensAlready();
     return read(session, own, seq ?? 0, options);
@@ -101,69 +113,51 @@ export function createListening(deps: ListeningDeps): Listening {
     { lastEventId, canPrime, cut, stopped }: ListenOptions,
   ): Reader {
     const isOfCall = stream !== session.listening;
+    const left = new AbortController();
     const reader = streams.read(session.key, stream, {
       afterSeq,
       takesEmptyEvents: canPrime,
       primes: canPrime && lastEventId === undefined,
       isOfCall,
       cut,
-      stopped,
+      stopped() {
+        left.abort();
+        stopped?.();
+      },
     });
-    if (!isOfCall) session.listener = reader;
+    if (isOfCall) return reader;
+    session.listener = reader;
+    watching.keep(session, left.signal);
     return reader;
   }
 
-  /** Makes the stream if it is not there. */
-  async function begin(session: Session): Promise<void> {
-    const stream = { session: session.key, runner: "", note: "" };
-    await store.open({ ...stream, id: session.listening });
+  /** Makes the stream if it is not there, or not any more. */
+  async function begin({ key, listening, base, upstreams }: Session): Promise<void> {
+    const runner = upstreams.get(base.server)?.state.watcher ?? "";
+    await store.open({ session: key, id: listening, runner, note: "" });
   }
 
-  /** The streams of all servers at which the session has one. */
-  async function watch(
+  async function append(
     session: Session,
-    next: Partial<UpstreamState> = { isWatched: true },
-  ): Promise<void> {
-    const { base, upstreams } = session;
-    const wasWatched = upstreams.get(base.server)?.state.isWatched ?? false;
-    await note(session, base.server, next);
-    deps.followLists(session);
-    await Promise.all(
-      [...upstreams.keys()].map((slug) => watchServer(session, slug, wasWatched)),
-    );
-  }
-
-  async function watchServer(session: Session, slug: string, wasWatched: boolean): Promise<void> {
-    const server = deps.serverOf(slug);
-    // What is kept for a view as a whole is no server's.
-    if (server === undefined) return;
-    await note(session, slug, { isWatched: true });
-    await deps.watches.ensure(session, server, wasWatched);
-  }
-
-  function note(session: Session, slug: string, next: Partial<UpstreamState>): Promise<void> {
-    return deps.upstream.update(session, { slug }, (state) => {
-      const isSame = state.isWatched && (state.isHeard || !next.isHeard);
-      return isSame ? state : { ...state, ...next };
-    });
-  }
-
-  async function subscribing(session: Session, server: UpstreamServer): Promise<void> {
-    const wasWatched = session.upstreams.get(server.slug)?.state.isWatched ?? false;
-    await deps.upstream.ensure(session, server);
-    await watchServer(session, server.slug, wasWatched);
+    events: readonly NewEvent[],
+    options?: AppendOptions,
+  ): Promise<boolean> {
+    const put = () => streams.append(session.key, session.listening, events, options);
+    if (await put()) return true;
+    if (session.end.signal.aborted) return false;
+    await begin(session);
+    return await put();
   }
 
   return {
     open,
-    subscribing,
-    async say(session, events, upstreamEventId) {
-      const stream = session.listening;
-      if (await streams.append(stream, events, { upstreamEventId })) return true;
-      if (session.end.signal.aborted) return false;
-      await begin(session);
-      return await streams.append(stream, events, { upstreamEventId });
+    async subscribing(session, server) {
+      await deps.upstream.ensure(session, server);
+      await deps.watching.one(session, server);
     },
+    say: append,
+    heard: (session, events, upstreamEventId) =>
+      append(session, events, { runner: remote.self, upstreamEventId }),
   };
 }
 

@@ -135,6 +135,7 @@ const decoder = new TextDecoder();
 
 function createOutlet(deps: OutletDeps, options: OutletOptions): Outlet {
   const { store, streams } = deps;
+  const { session } = options;
   let left = options.requests;
   let status = 200;
   let pollMs: number | undefined;
@@ -162,10 +163,10 @@ function createOutlet(deps: OutletDeps, options: OutletOptions): Outlet {
     const made = id = deps.newStreamId();
     const early = answers;
     answers = [];
-    const { session, runner, note } = options;
+    const { runner, note } = options;
     await store.open({ id: made, session, runner, note: note() });
     if (early.length > 0 || marked !== undefined) {
-      await store.append(made, early, { runner, upstreamEventId: marked });
+      await store.append(session, made, early, { runner, upstreamEventId: marked });
     }
     settle(undefined);
     return made;
@@ -185,7 +186,7 @@ function createOutlet(deps: OutletDeps, options: OutletOptions): Outlet {
     const id = await open();
     // A burst must not run past the bounds of the store before the client's connection reads it.
     if (waiting !== undefined) await new Promise<void>((resolve) => waiting?.push(resolve));
-    return await streams.append(id, events, {
+    return await streams.append(session, id, events, {
       runner: options.runner,
       upstreamEventId: eventId,
       ends: left === 0,
@@ -202,13 +203,14 @@ function createOutlet(deps: OutletDeps, options: OutletOptions): Outlet {
       if (options.requests > 1) return;
       marked = upstreamEventId;
       const keep = (id: StreamId) =>
-        store.append(id, [], { runner: options.runner, upstreamEventId });
+        store.append(session, id, [], { runner: options.runner, upstreamEventId });
       // What fails here fails again, and is told, when there is something to say.
       opening?.then(keep).catch(() => {});
     },
     attached,
     keep() {
-      opening?.then((id) => store.append(id, [], { runner: options.runner })).catch(() => {});
+      opening?.then((id) => store.append(session, id, [], { runner: options.runner }))
+        .catch(() => {});
     },
     giveUp() {
       if (id !== undefined) streams.hangUp(id, RETRY_MS);

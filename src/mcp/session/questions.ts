@@ -11,6 +11,7 @@ import type { Timers } from "../../platform/timers.ts";
 import { METHOD_NOT_FOUND } from "../message.ts";
 import { errorResponse } from "../rpc_error.ts";
 import { sendOneWay } from "./one_way.ts";
+import type { Question } from "./reverse.ts";
 import type { Asks, RunningCall, Session } from "./session.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
 
@@ -19,6 +20,7 @@ export interface Questions {
   readonly open: (from: Asking, id: string) => void;
   /** There is no way for an answer to come back. */
   readonly refuse: (from: Asking, id: string) => void;
+  readonly isOpen: (session: Session, question: Pick<Question, "server" | "id">) => boolean;
   /** The client has answered one of a server's questions, or the server takes it back. */
   readonly close: (session: Session, server: UpstreamServer, id: string) => void;
   /** When somebody else than the upstream server was last waited for in a call, now included. */
@@ -73,6 +75,10 @@ export function createQuestions(
       const text = "The client cannot be asked: it has no session";
       answer(from, id, new ProtocolError(METHOD_NOT_FOUND, 200, text));
     },
+    isOpen(session, { server, id }) {
+      const key = keyOf({ slug: server }, id);
+      return [session, ...session.calls.list()].some(({ asks }) => asks?.has(key));
+    },
     close(session, server, id) {
       for (const at of [session, ...session.calls.list()]) close(at, keyOf(server, id));
     },
@@ -84,7 +90,7 @@ export function createQuestions(
 }
 
 /** Several servers of a view may ask under one id. */
-function keyOf({ slug }: UpstreamServer, id: string): string {
+function keyOf({ slug }: Pick<UpstreamServer, "slug">, id: string): string {
   return `${slug} ${id}`;
 }
 

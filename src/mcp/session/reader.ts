@@ -8,7 +8,7 @@
  * @see MCP 2025-11-25, Transports, "Resumability and Redelivery"
  */
 import { LIMITS } from "../../domain/limits.ts";
-import type { EventStore, News, StreamEvent, StreamId } from "../../events/store.ts";
+import type { EventStore, News, NewStream, StreamEvent } from "../../events/store.ts";
 import type { Timers } from "../../platform/timers.ts";
 
 /** One event as it is written to the client. */
@@ -65,7 +65,7 @@ export const RETRY_MS_MIN = 200;
 
 export function createReader(
   { store, timers, idOf }: ReaderDeps,
-  stream: StreamId,
+  { session, id }: Pick<NewStream, "session" | "id">,
   options: ReaderOptions,
 ): Reader {
   let cursor = options.afterSeq;
@@ -82,7 +82,7 @@ export function createReader(
   let wake: (() => void) | undefined;
   let waiting: (() => void)[] = [];
 
-  const unfollow = store.follow(stream, follow);
+  const unfollow = store.follow(session, id, follow);
   let first: OutEvent | undefined = options.primes
     ? { id: idOf(cursor), data: undefined, retryMs: RETRY_MS }
     : undefined;
@@ -91,8 +91,7 @@ export function createReader(
     if (news === undefined) return stop();
     stored++;
     if (news.isEnded) isEnded = true;
-    const isNext = news.firstSeq === cursor + queue.length + 1 || news.events.length === 0;
-    if (!isNext) isLive = false;
+    if (news.firstSeq !== cursor + queue.length + 1) isLive = false;
     // However full it is: whoever appends waits for room before the next portion.
     if (isLive) {
       let seq = news.firstSeq;
@@ -162,7 +161,7 @@ export function createReader(
 
   async function readBack(): Promise<readonly OutEvent[]> {
     const before = stored;
-    const replay = await store.replay(stream, cursor, LIMITS.streamBufferBytes);
+    const replay = await store.replay(session, id, cursor, LIMITS.streamBufferBytes);
     if (isStopped) return [];
     if (replay === undefined) {
       stop();
@@ -177,7 +176,7 @@ export function createReader(
     if (replay.events.length === 0 && replay.lastSeq > cursor) events.push(gap(replay.lastSeq));
     cursor = replay.events.length === 0 ? replay.lastSeq : cursor;
     if (replay.isEnded) isEnded = true;
-    isLive = cursor === replay.lastSeq && stored === before;
+    isLive = cursor >= replay.lastSeq && stored === before;
     letAllGo();
     return events;
   }

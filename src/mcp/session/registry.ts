@@ -35,6 +35,14 @@ export interface SessionRegistry {
    * @throws {SessionNotFound}
    */
   readonly find: (id: string, principal: Principal, server: string) => Session | Promise<Session>;
+  /** The session with this key as the record says it now, whoever owns it. @throws {SessionNotFound} */
+  readonly load: (key: SessionKey) => Promise<Session>;
+  /** The copy of it that is here, whatever the record says. */
+  readonly held: (key: SessionKey) => Session | undefined;
+  /** All copies that are here. */
+  readonly copies: () => readonly Session[];
+  /** It has ended: nothing more is done for it here. */
+  readonly drop: (key: SessionKey) => void;
   /**
    * Writes what changed about an upstream server, if nobody else has meanwhile.
    * @returns whether it was written; if not, the session now shows what another replica wrote
@@ -99,6 +107,7 @@ interface Copy {
 
 const COPY_MS = 1_000;
 const FORGET_MS = 10_000;
+const CHECK_MS = 30_000;
 /** 192 random bits. */
 const ID_BYTES = 24;
 const ID_CHARS = ID_BYTES * 4 / 3;
@@ -134,7 +143,7 @@ export function createSessionRegistry(
     if (!await directory.create(entry, options.perPrincipal)) throw tooMany(options.perPrincipal);
     const session = newSession(key, full);
     const nowMs = clock.monotonic();
-    copies.keep(id, { session, loadedMs: nowMs, touchedMs: nowMs, loading: undefined });
+    copies.keep({ session, loadedMs: nowMs, touchedMs: nowMs, loading: undefined }, id);
     return { id, session };
   }
 
@@ -149,28 +158,28 @@ export function createSessionRegistry(
     };
     if (copy !== undefined && nowMs - copy.loadedMs < COPY_MS) return use(copy);
     if (id.length !== ID_CHARS) throw new SessionNotFound();
-    const loading = copy?.loading ?? load(id, copy);
+    const loading = copy?.loading ?? load(copy?.session.key ?? keyOf(id), id);
     if (copy !== undefined) copy.loading = loading;
     return loading.then(use);
   }
 
-  async function load(id: string, known: Copy | undefined): Promise<Copy> {
-    const key = known?.session.key ?? keyOf(id);
+  /** @param id where it is known */
+  async function load(key: SessionKey, id?: string): Promise<Copy> {
     const entry = await directory.find(key).finally(() => {
-      if (known !== undefined) known.loading = undefined;
+      const copy = copies.ofKey(key);
+      if (copy !== undefined) copy.loading = undefined;
     });
-    const session = entry &&
-      (known?.session ?? copies.get(id)?.session ?? records.read(key, entry));
+    // Two requests may load a session at once: they must share what is known besides the record.
+    const known = copies.ofKey(key);
+    const session = entry && (known?.session ?? records.read(key, entry));
     if (entry === undefined || session === undefined || !records.update(session, entry)) {
       copies.forget(key)?.end.abort(new SessionNotFound());
       if (entry !== undefined) deps.ended("forged", session?.base);
       throw new SessionNotFound();
     }
-    // Two requests may load a session at once: they must share what is known besides the record.
-    const copy = known ?? copies.get(id) ??
-      { session, loadedMs: 0, touchedMs: -Infinity, loading: undefined };
+    const copy = known ?? { session, loadedMs: 0, touchedMs: -Infinity, loading: undefined };
     copy.loadedMs = clock.monotonic();
-    copies.keep(id, copy);
+    copies.keep(copy, id);
     return copy;
   }
 
@@ -208,6 +217,10 @@ export function createSessionRegistry(
       const use = useOf(copy.session);
       if (use === "active") touch(copy, nowMs);
       else if (use === "none" && nowMs - copy.loadedMs > FORGET_MS) copies.forget(copy.session.key);
+      // It may have ended elsewhere, and what is done for it here must end too.
+      if (use !== "none" && nowMs - copy.loadedMs > CHECK_MS) {
+        load(copy.session.key).catch(() => {});
+      }
     }
     const expired: Ended[] = [];
     for (const [key, entry] of await directory.takeExpired(EXPIRED_AT_ONCE)) {
@@ -219,8 +232,18 @@ export function createSessionRegistry(
     return expired;
   }
 
-  const list = () => liveSessions(directory, records, options.maxMs);
-  return { open, find, save, list, end, sweep };
+  return {
+    open,
+    find,
+    load: async (key) => (await load(key)).session,
+    held: (key) => copies.ofKey(key)?.session,
+    copies: () => Array.from(copies.list(), ({ session }) => session),
+    drop: (key) => copies.forget(key)?.end.abort(new SessionNotFound()),
+    save,
+    list: () => liveSessions(directory, records, options.maxMs),
+    end,
+    sweep,
+  };
 }
 
 async function liveSessions(
@@ -251,22 +274,26 @@ function keyOf(id: string): SessionKey {
 }
 
 function createCopies() {
-  /** By id: an id leads to its session without being hashed each time. */
+  const byKey = new Map<SessionKey, Copy>();
+  /** An id leads to its session without being hashed each time. */
   const byId = new Map<string, Copy>();
   const ids = new Map<SessionKey, string>();
   return {
     get: (id: string) => byId.get(id),
-    list: () => byId.values(),
-    keep(id: string, copy: Copy): void {
+    ofKey: (key: SessionKey) => byKey.get(key),
+    list: () => byKey.values(),
+    keep(copy: Copy, id: string | undefined): void {
+      const { key } = copy.session;
+      byKey.set(key, copy);
+      if (id === undefined) return;
       byId.set(id, copy);
-      ids.set(copy.session.key, id);
+      ids.set(key, id);
     },
     /** Gives the session if it was here. */
     forget(key: SessionKey): Session | undefined {
-      const id = ids.get(key);
-      if (id === undefined) return undefined;
-      const copy = byId.get(id);
-      byId.delete(id);
+      const copy = byKey.get(key);
+      byKey.delete(key);
+      byId.delete(ids.get(key) ?? "");
       ids.delete(key);
       return copy?.session;
     },

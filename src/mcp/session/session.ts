@@ -46,6 +46,11 @@ export interface UpstreamState {
   readonly logLevel: string | undefined;
   /** Whether the client ever listened or subscribed: the server's own stream is then watched. */
   readonly isWatched: boolean;
+  /**
+   * The replica that watches for the whole session; `undefined` before any does. Stands with what is
+   * kept under the key of the session's endpoint.
+   */
+  readonly watcher?: string | undefined;
   /** Whether the client ever listened: until then everything that was said waits for it. */
   readonly isHeard: boolean;
 }
@@ -90,6 +95,8 @@ export interface RunningCall extends Asks, Bagged {
   readonly abort: AbortController;
   /** The client does not want the answer any more. */
   isCancelled: boolean;
+  /** Told once, when its id may be used again. */
+  released: (() => void) | undefined;
 }
 
 export interface Session extends Asks {

@@ -32,7 +32,6 @@ import type { SessionCalls } from "./calls.ts";
 import { createDirectOutlet } from "./direct_outlet.ts";
 import {
   ACCEPTED,
-  type Asked,
   mayUse,
   type Pending,
   type Posted,
@@ -45,6 +44,7 @@ import { type Greeting, greeting, helloOf } from "./handshake.ts";
 import { sendOneWay } from "./one_way.ts";
 import { cancelledKey, idKey } from "./reverse.ts";
 import type { InboundEdits } from "./inbound.ts";
+import type { Asked } from "./posted.ts";
 import { recordedOutlet } from "./recorded_outlet.ts";
 import type { Shared, SharedSessions } from "./shared_sessions.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";

@@ -11,10 +11,18 @@ import { randomText } from "../../platform/random.ts";
 import type { SecretBox } from "../../platform/secret_box.ts";
 import type { Timers } from "../../platform/timers.ts";
 import type { UpstreamClient } from "../../upstream/client.ts";
+import type { CallClaims } from "./call_claims.ts";
 import type { CallOf } from "./call_run.ts";
 import { createSessionCalls } from "./calls.ts";
 import type { SessionDirectory } from "./directory.ts";
-import { createSessionEndpoint, type SessionEndpoint, type Targets } from "./endpoint.ts";
+import type { Remote } from "../../events/remote.ts";
+import type { Endpoint } from "../endpoint.ts";
+import {
+  createSessionEndpoint,
+  oneWayHere,
+  type SessionEndpoint,
+  type Targets,
+} from "./endpoint.ts";
 import type { Views } from "../../catalog/views.ts";
 import type { Endpoints } from "../endpoint.ts";
 import type { ListChanges, ListName } from "../view/list_changes.ts";
@@ -27,6 +35,7 @@ import { createVerbatimTarget, type VerbatimTargetDeps } from "./verbatim_target
 import { createViewTarget } from "./view_target.ts";
 import { createEventIds, STREAM_BYTES } from "./event_id.ts";
 import { createListening } from "./listening.ts";
+import { createOthers } from "./others.ts";
 import { createOutlets } from "./outlet.ts";
 import { createQuestions } from "./questions.ts";
 import {
@@ -42,10 +51,15 @@ import type { StatelessServers } from "./stateless/servers.ts";
 import { createStreams, portionOf } from "./streams.ts";
 import { createUpstreamSessions } from "./upstream_sessions.ts";
 import { createWatches } from "./watches.ts";
+import { createWatching, type Subscribe } from "./watching.ts";
 
 export interface Sessions {
   readonly endpoint: SessionEndpoint;
   readonly list: () => Promise<readonly LiveSession[]>;
+  /** See `Watching`. */
+  readonly subscribeElsewhere: Subscribe;
+  /** Other replicas may have held this one for dead. */
+  readonly lost: () => void;
   /** Has clients that listen reconnect, elsewhere; calls go on. */
   readonly drain: () => void;
   /** Ends what still runs. It can be gone on with: sessions and upstream sessions are kept. */
@@ -64,8 +78,12 @@ export interface SessionsDeps {
   readonly eventBox: SecretBox;
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly remote: Remote;
+  readonly claims: CallClaims | undefined;
   /** The server with this slug, whoever may see it. */
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  /** The endpoint of a session, whoever may see it. */
+  readonly endpointOf: (key: string) => Endpoint | undefined;
   readonly views: SessionViews;
   readonly record: RecordCall;
   readonly audit: CallAudit | undefined;
@@ -108,7 +126,8 @@ const SWEEP_MS = 5_000;
 
 export function createSessions(deps: SessionsDeps, options: SessionsOptions): Sessions {
   const { client, store, clock, timers } = deps;
-  const runner = randomText(STREAM_BYTES);
+  const { remote } = deps;
+  const runner = remote.self;
   const registry = createSessionRegistry({ ...deps, box: deps.recordBox }, options);
   const ids = createEventIds(deps.eventBox);
   const streams = createStreams({ store, ids, timers });
@@ -124,9 +143,9 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     questions: () => questions,
     // Of several servers none can be asked again for what it said: there is one id for all.
     say: (session, events, eventId) =>
-      listening.say(session, events, isOfView(session) ? undefined : eventId),
+      listening.heard(session, events, isOfView(session) ? undefined : eventId),
     messagesMax: portionOf(options.streamEventsMax),
-    lastEventId: async (session) => (await store.find(session.listening))?.upstreamEventId,
+    lastEventId: async ({ key, listening }) => (await store.find(key, listening))?.upstreamEventId,
   });
   const upstream = createUpstreamSessions({
     client,
@@ -134,8 +153,20 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     stateless: deps.stateless,
     failed,
     timers,
-    watchAgain: watches.again,
+    watchAgain: (session, server, isFirst) => watching.again(session, server, isFirst),
   }, options);
+  const watching = createWatching({
+    remote,
+    timers,
+    registry,
+    upstream: () => upstream,
+    watches,
+    store,
+    subscribeHere: deps.stateless.subscribe,
+    serverOf: deps.serverOf,
+    followLists,
+    failed: (session, error) => deps.failed("A session is not watched", about(session), error),
+  });
   const questions = createQuestions({ upstream, timers, now: clock.monotonic }, options);
   const lost = (call: CallOf, method: string, error: unknown) =>
     callFailed(deps, call, method, error);
@@ -156,19 +187,46 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     newStreamId: () => randomText(STREAM_BYTES),
     aside: (session, events) => listening.say(session, events),
   });
-  const shared = { store, streams, ids, watches, upstream, outlets, calls, registry, runner };
+  const shared = {
+    store,
+    streams,
+    ids,
+    watching,
+    upstream,
+    outlets,
+    calls,
+    registry,
+    remote,
+    runner,
+  };
+  const others = createOthers({
+    ...shared,
+    oneWay: async (session, message) => {
+      const endpoint = deps.endpointOf(session.base.server);
+      return endpoint && await oneWayHere(targets, endpoint, session, message);
+    },
+    failed: (kind, error) => deps.failed("Another replica did not answer", { kind }, error),
+  });
   const listening = createListening({
     ...shared,
+    others,
+    timers,
     serverOf: deps.serverOf,
-    followLists,
     failed: ({ session, correlationId }, server, error) => {
       const { subject } = session.base;
       deps.failed("A call was lost", { server, subject, correlationId }, error);
     },
   });
   const targets = createTargets(deps, { registry, upstream, calls }, failed, options);
-  const { audit } = deps;
-  const endpoint = createSessionEndpoint({ ...shared, targets, listening, audit, clearUp });
+  const endpoint = createSessionEndpoint({
+    ...shared,
+    claims: deps.claims,
+    audit: deps.audit,
+    targets,
+    listening,
+    others,
+    clearUp,
+  });
 
   function isOfView({ base }: Session): boolean {
     return deps.serverOf(base.server) === undefined;
@@ -212,6 +270,12 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
   return {
     endpoint,
     list: registry.list,
+    subscribeElsewhere: watching.subscribe,
+    lost() {
+      watching.lost(registry.copies()).catch((error) =>
+        deps.failed("Sessions are not watched", {}, error)
+      );
+    },
     drain: () => streams.hangUpAll(false),
     abandon() {
       calls.abandon();
@@ -260,6 +324,8 @@ export function createSessionsOff(deps: SessionsOffDeps, options: SessionsOption
   return {
     endpoint: createSessionless({ ...deps.views, upstream, calls, shared, audit }, options),
     list: () => Promise.resolve([]),
+    subscribeElsewhere: () => Promise.resolve(undefined),
+    lost() {},
     drain() {},
     abandon: calls.abandon,
     close: repeat(shared.sweep, deps, options),
@@ -315,6 +381,10 @@ function callFailed(
 ): void {
   const fields = { ...fieldsOf(session, server), correlationId, method };
   deps.failed("An upstream call failed", fields, error);
+}
+
+function about({ base: { server, subject } }: Session) {
+  return { endpoint: server, subject };
 }
 
 function fieldsOf(session: Session, server: UpstreamServer) {

@@ -19,6 +19,7 @@ export interface Streams {
    * @returns false when they were not kept: the stream is gone, or another runner has it
    */
   readonly append: (
+    session: SessionKey,
     id: StreamId,
     events: readonly NewEvent[],
     options?: AppendOptions,
@@ -31,6 +32,8 @@ export interface Streams {
     },
   ) => Reader;
   readonly hasReader: (id: StreamId) => boolean;
+  /** Another connection takes its place, elsewhere. */
+  readonly stop: (id: StreamId) => void;
   /**
    * Has the client reconnect after this time, once it has read what is there.
    * @returns whether there is a client
@@ -57,15 +60,16 @@ export function createStreams({ store, ids, timers }: StreamsDeps): Streams {
   const readers = new Map<StreamId, Reader>();
 
   return {
-    async append(id, events, options) {
-      const kept = await store.append(id, events, options);
+    async append(session, id, events, options) {
+      const kept = await store.append(session, id, events, options);
       if (kept === undefined) return false;
       await readers.get(id)?.room();
       return true;
     },
     read(session, id, options) {
       readers.get(id)?.stop();
-      const reader = createReader({ store, timers, idOf: ids.ofStream(session, id) }, id, {
+      const deps = { store, timers, idOf: ids.ofStream(session, id) };
+      const reader = createReader(deps, { session, id }, {
         ...options,
         stopped() {
           if (readers.get(id) === reader) readers.delete(id);
@@ -76,6 +80,7 @@ export function createStreams({ store, ids, timers }: StreamsDeps): Streams {
       return reader;
     },
     hasReader: (id) => readers.has(id),
+    stop: (id) => readers.get(id)?.stop(),
     hangUp(id, retryMs) {
       readers.get(id)?.hangUp(retryMs);
       return readers.has(id);

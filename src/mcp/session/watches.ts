@@ -48,7 +48,7 @@ export interface Watches {
    */
   readonly again: (session: Session, server: UpstreamServer, isFirst: boolean) => Promise<void>;
   /** Nobody wants to hear it any more. */
-  readonly stop: (session: Session, server: UpstreamServer) => void;
+  readonly stop: (session: Session, server: Pick<UpstreamServer, "slug">) => void;
 }
 
 /** Why a watch begins: for the first time, after a restart, or on another upstream session. */

@@ -3,15 +3,26 @@
  *
  * @module
  */
-import type { EventStore, EventStoreOptions, NewStream } from "../../../src/events/store.ts";
+import type {
+  AppendOptions,
+  Changed,
+  EventStore,
+  EventStoreOptions,
+  NewEvent,
+  NewStream,
+} from "../../../src/events/store.ts";
 import type { Clock } from "../../../src/platform/clock.ts";
 import { messages, type Text, textOf } from "../../support/event_model.ts";
 import { type FakeClock, fakeClock } from "../../support/fake_clock.ts";
 
-export type OpenStore = (options: EventStoreOptions, clock: Clock) => EventStore & Disposable;
+export type OpenedStore = EventStore & (Disposable | AsyncDisposable);
+
+export type OpenStore = (
+  options: EventStoreOptions,
+  clock: Clock,
+) => OpenedStore | Promise<OpenedStore>;
 
 export type Fixture = ReturnType<typeof shortcuts> & {
-  readonly store: EventStore;
   readonly clock: FakeClock;
 };
 
@@ -38,14 +49,42 @@ export function casesOf(name: string, openStore: OpenStore): Case {
   return (text, options, body) => {
     Deno.test(`${name}: ${text}`, strict, async () => {
       const clock = fakeClock();
-      using store = openStore({ ...ROOMY, ...options }, clock);
-      await body({ store, clock, ...shortcuts(store) });
+      await using store = await openStore({ ...ROOMY, ...options }, clock);
+      await body({ clock, ...shortcuts(store) });
     });
   };
 }
 
-export function shortcuts(store: EventStore) {
+/** The same store; each stream is of the session with which it was opened first. */
+export type StoreOfStreams = ReturnType<typeof ofStreams>;
+
+function ofStreams(store: EventStore) {
+  const sessions = new Map<string, string>();
+  const of = (id: string) => sessions.get(id) ?? "session";
   return {
+    open(stream: NewStream) {
+      if (!sessions.has(stream.id)) sessions.set(stream.id, stream.session);
+      return store.open(stream);
+    },
+    append: (id: string, events: readonly NewEvent[], options?: AppendOptions) =>
+      store.append(of(id), id, events, options),
+    find: (id: string) => store.find(of(id), id),
+    replay: (id: string, afterSeq: number, bytesMax: number) =>
+      store.replay(of(id), id, afterSeq, bytesMax),
+    claim: (id: string, from: string, to: string) => store.claim(of(id), id, from, to),
+    follow: (id: string, changed: Changed) => store.follow(of(id), id, changed),
+    erase: store.erase,
+    sweep: store.sweep,
+    close: store.close,
+  };
+}
+
+export function shortcuts(all: EventStore) {
+  const store = ofStreams(all);
+  return {
+    store,
+    /** Under which a session finds no other one's stream. */
+    all,
     open: (id: string, given: Partial<NewStream> = {}) =>
       store.open({ id, session: "session", runner: "runner", note: "", ...given }),
     append: (id: string, ...texts: Text[]) => store.append(id, messages(texts)),

@@ -4,9 +4,9 @@
  * @module
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
-import type { EventStore, News } from "../../../src/events/store.ts";
+import type { News } from "../../../src/events/store.ts";
 import { messages, textOf } from "../../support/event_model.ts";
-import type { Case } from "./case.ts";
+import type { Case, StoreOfStreams } from "./case.ts";
 
 export function following(it: Case): void {
   it("a follower hears of each append(), in order", {}, async ({ store, open, append, end }) => {
@@ -102,7 +102,7 @@ export function following(it: Case): void {
 }
 
 /** What a connection does: reads what is kept in slices, then lives on what it hears. */
-async function tail(store: EventStore, id: string, afterSeq: number): Promise<string[]> {
+async function tail(store: StoreOfStreams, id: string, afterSeq: number): Promise<string[]> {
   const seen: string[] = [];
   const heard: News[] = [];
   let wake = () => {};

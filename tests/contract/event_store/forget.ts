@@ -111,7 +111,7 @@ export function expiring(it: Case): void {
   });
 }
 
-export function forgetting(it: Case, openStore: OpenStore): void {
+export function forgetting(it: Case): void {
   it("EVT-07: erase() forgets all streams of a session and no other", {}, async (fixture) => {
     const { store, open, append, end } = fixture;
     await open("s");
@@ -289,13 +289,16 @@ export function forgetting(it: Case, openStore: OpenStore): void {
     await appended;
     assertEquals(await kept("s"), expected);
   });
+}
 
+/** Not of a store whose streams are forgotten by themselves. */
+export function sweeping(it: Case, openStore: OpenStore): void {
   it("sweep() lets others work in between", {}, async () => {
     const wall = fakeClock();
     let readings = 0;
     const clock = { now: wall.now, monotonic: () => readings++ };
-    using store = openStore(ROOMY, clock);
-    const { open, append, end } = shortcuts(store);
+    await using opened = await openStore(ROOMY, clock);
+    const { store, open, append, end } = shortcuts(opened);
     for (let i = 0; i < 50; i++) {
       await open(`${i}`, { session: `${i}` });
       await end(`${i}`, "a");

@@ -19,7 +19,6 @@ export function ordering(it: Case): void {
   it("a new stream has no events", {}, async ({ store, open }) => {
     assertEquals(await open("s", { note: "what to go on with" }), true);
     assertEquals(await store.find("s"), {
-      session: "session",
       runner: "runner",
       note: "what to go on with",
       upstreamEventId: undefined,

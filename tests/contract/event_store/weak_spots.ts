@@ -45,11 +45,16 @@ export function weakSpots(it: Case): void {
   }
 
   it(
-    "weak spot (d): a stream names its session, so that its owner can be asked for",
+    "weak spot (d): a stream is its session's, and no other session has it",
     {},
-    async (f) => {
-      await f.open("s", { session: "somebody's" });
-      assertEquals((await f.store.find("s"))?.session, "somebody's");
+    async ({ all, open, append, kept }) => {
+      await open("s", { session: "somebody's" });
+      await append("s", "a");
+      assertEquals(await all.find("other", "s"), undefined);
+      assertEquals(await all.replay("other", "s", 0, ALL_BYTES), undefined);
+      assertEquals(await all.append("other", "s", []), undefined);
+      assertEquals(await all.claim("other", "s", "runner", "thief"), false);
+      assertEquals(await kept("s"), ["1 a"]);
     },
   );
 

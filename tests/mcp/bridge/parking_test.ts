@@ -23,7 +23,9 @@ function open() {
     seal: (_: unknown, state: RequestState) => String(sealed.push(state) - 1),
     open: () => sealed.at(-1)!,
   };
-  const parking = createParking<Waiting>({ states, timers, now: clock.now }, { askMs: ASK_MS });
+  const parking = createParking<Waiting>({ states, timers, now: clock.now, replica: "this" }, {
+    askMs: ASK_MS,
+  });
   return { clock, timers, parking, sealed };
 }
 

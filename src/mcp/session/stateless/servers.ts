@@ -21,6 +21,7 @@ import { errorResponse, resultResponse } from "../../rpc_error.ts";
 import type { Session, UpstreamState } from "../session.ts";
 import { answerTo, type Opened } from "../upstream_handshake.ts";
 import type { SessionRequest } from "../upstream_sessions.ts";
+import type { Subscribe } from "../watching.ts";
 import { createIdentities, type Identity } from "./identity.ts";
 import { createOpenings, resultOf } from "./opening.ts";
 import { createAnswers } from "./questions.ts";
@@ -52,6 +53,8 @@ export interface StatelessServers {
     state: UpstreamState,
     request: SessionRequest,
   ) => Promise<UpstreamReply>;
+  /** The client wants to be told of a resource, or no longer; see `Subscriptions.change`. */
+  readonly subscribe: Subscriptions["change"];
   /** The server has been replaced by one that may have sessions: it has to be opened anew. */
   readonly isReplaced: (server: UpstreamServer) => boolean;
 }
@@ -65,6 +68,8 @@ export interface StatelessServersDeps {
   readonly offerOf: (server: UpstreamServer) => Offer | undefined;
   /** By the name that the server gave it. */
   readonly toolOf: (server: UpstreamServer, name: string) => KnownTool | undefined;
+  /** Late bound. */
+  readonly subscribeElsewhere: Subscribe;
 }
 
 /** Where servers are told no level, those with sessions tell everything. */
@@ -141,6 +146,9 @@ export function createStatelessServers(
     }
   }
 
+  const subscribe: Subscriptions["change"] = async (...about) =>
+    await deps.subscribeElsewhere(...about) ?? await subscriptions.change(...about);
+
   function oneWay(session: Session, server: UpstreamServer, sent: Sent): UpstreamReply {
     if (sent.method === "") answers.take(session.key, sent);
     if (sent.method !== CANCELLED) return accepted();
@@ -155,6 +163,7 @@ export function createStatelessServers(
   return {
     open: openings.open,
     isReplaced: openings.isForgotten,
+    subscribe: subscriptions.change,
     async send(session, server, state, request) {
       if (request.body === undefined) {
         return await subscriptions.open(session, server, state, request);
@@ -163,7 +172,7 @@ export function createStatelessServers(
       const isRequest = sent.method !== "" && sent.found.id !== undefined;
       if (!isRequest || request.isOneWay) return oneWay(session, server, sent);
       return isLocal(sent.method)
-        ? await answered(subscriptions, session, server, sent)
+        ? await answered(subscribe, session, server, sent)
         : await relay(session, server, state, request, sent);
     },
   };
@@ -176,7 +185,7 @@ function isLocal(method: string): boolean {
 
 /** Of these, and of none else. */
 async function answered(
-  subscriptions: Subscriptions,
+  subscribe: Subscriptions["change"],
   session: Session,
   server: UpstreamServer,
   { bytes, found, method }: Sent,
@@ -194,7 +203,7 @@ async function answered(
     const uri = textAt(bytes, found.params, [URI]);
     if (uri === undefined) return refused(INVALID_PARAMS, "params.uri must be a URI");
     const isWanted = method === "resources/subscribe";
-    if (!await subscriptions.change(session, server, uri, isWanted)) {
+    if (!await subscribe(session, server, uri, isWanted)) {
       return refused(INVALID_PARAMS, "The upstream server does not tell of this resource");
     }
   } else if (method !== "ping") {

@@ -1,0 +1,218 @@
+/**
+ * Which replica watches the upstream servers' own streams for a session. It is the first that was
+ * asked to, and the record says so; another one follows only when it has died.
+ *
+ * @module
+ * @see design.md, "Sessions belong to no replica, running calls do", "Watching"
+ */
+import { principalFrom, type ToldPrincipal, toldPrincipal } from "../../domain/principal.ts";
+import type { UpstreamServer } from "../../domain/server.ts";
+import type { Remote } from "../../events/remote.ts";
+import type { EventStore } from "../../events/store.ts";
+import { sleep, type Timers } from "../../platform/timers.ts";
+import type { SessionKey } from "./directory.ts";
+import type { SessionRegistry } from "./registry.ts";
+import type { Session, UpstreamState } from "./session.ts";
+import type { UpstreamSessions } from "./upstream_sessions.ts";
+import type { Watches } from "./watches.ts";
+
+export interface Watching {
+  /** Of all servers at which the session has a session. */
+  readonly all: (session: Session, isHeard?: boolean) => Promise<void>;
+  /** Of one more. */
+  readonly one: (session: Session, server: UpstreamServer) => Promise<void>;
+  /** Of one with which a session was opened anew; see `Watches`. */
+  readonly again: (session: Session, server: UpstreamServer, isFirst: boolean) => Promise<void>;
+  /**
+   * Changes what a server without sessions is to tell of, where another replica listens to it.
+   * @returns whether the server agrees; `undefined` when this replica is to do it
+   */
+  readonly subscribe: Subscribe;
+  /** Goes on until aborted: somebody watches, also when the replica dies that does. */
+  readonly keep: (session: Session, signal: AbortSignal) => void;
+  /** Others may have held this replica for dead: what it watches may be theirs. */
+  readonly lost: (sessions: Iterable<Session>) => Promise<void>;
+}
+
+export type Subscribe = (
+  session: Session,
+  server: UpstreamServer,
+  uri: string,
+  isWanted: boolean,
+) => Promise<boolean | undefined>;
+
+export interface WatchingDeps {
+  readonly remote: Remote;
+  readonly timers: Timers;
+  readonly registry: Pick<SessionRegistry, "load">;
+  readonly upstream: () => UpstreamSessions;
+  readonly watches: Watches;
+  readonly store: EventStore;
+  /** What `subscribe` does here. */
+  readonly subscribeHere: (...about: Parameters<Subscribe>) => Promise<boolean>;
+  /** The server with this slug, whoever may see it. */
+  readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  /** Passes changes of a view's lists on to the session, which listens. */
+  readonly followLists: (session: Session) => void;
+  readonly failed: (session: Session, error: unknown) => void;
+}
+
+/** What another replica is told. */
+interface Wanted {
+  readonly session: SessionKey;
+  readonly viewer: ToldPrincipal | undefined;
+  /** The only server that it is about. */
+  readonly server?: string;
+  /** Whether that has another session now, and whether it is the first. */
+  readonly anew?: { readonly isFirst: boolean };
+}
+
+interface Subscribed {
+  readonly session: SessionKey;
+  readonly server: string;
+  readonly uri: string;
+  readonly isWanted: boolean;
+}
+
+const WATCH = "watch for a session";
+const SUBSCRIBE = "subscribe for a session";
+const LOOK_MS = 1_000;
+
+export function createWatching(deps: WatchingDeps): Watching {
+  const { remote, watches, store } = deps;
+  const self = remote.self;
+
+  function wholeState({ base, upstreams }: Session): UpstreamState | undefined {
+    return upstreams.get(base.server)?.state;
+  }
+
+  /** Another replica that watches. */
+  async function elsewhere(session: Session): Promise<string | undefined> {
+    const watcher = wholeState(session)?.watcher;
+    if (watcher === undefined || watcher === self) return undefined;
+    return await remote.isAlive(watcher) ? watcher : undefined;
+  }
+
+  /** Makes this replica the one that watches, unless another one does: that one is given. */
+  async function claim(session: Session, isHeard: boolean): Promise<string | undefined> {
+    for (;;) {
+      const state = wholeState(session);
+      const other = await elsewhere(session);
+      const watcher = other ?? self;
+      if (watcher !== state?.watcher) leave(session);
+      await deps.upstream().update(session, { slug: session.base.server }, (now) => {
+        if (now.watcher !== state?.watcher) return now;
+        const isSame = now.watcher === watcher && now.isWatched && (now.isHeard || !isHeard);
+        return isSame ? now : { ...now, watcher, isWatched: true, isHeard: now.isHeard || isHeard };
+      });
+      const now = wholeState(session);
+      if (now === undefined || now.watcher === watcher) return other;
+    }
+  }
+
+  /** What was watched here before is another replica's affair, or begins anew. */
+  function leave(session: Session): void {
+    for (const slug of [...session.watches.keys()]) watches.stop(session, { slug });
+  }
+
+  /** From now on nobody else puts onto the stream what servers say there. */
+  async function fence({ key, listening }: Session): Promise<void> {
+    if (await store.open({ id: listening, session: key, runner: self, note: "" })) return;
+    for (;;) {
+      const runner = (await store.find(key, listening))?.runner;
+      if (runner === undefined || runner === self) return;
+      if (await store.claim(key, listening, runner, self)) return;
+    }
+  }
+
+  async function here(session: Session, slug: string, wasWatched: boolean): Promise<void> {
+    const server = deps.serverOf(slug);
+    // What is kept for a view as a whole is no server's.
+    if (server === undefined) return;
+    await deps.upstream().update(
+      session,
+      server,
+      (state) => state.isWatched ? state : { ...state, isWatched: true },
+    );
+    await watches.ensure(session, server, wasWatched);
+  }
+
+  async function there(replica: string, session: Session, more: Partial<Wanted>): Promise<void> {
+    const viewer = session.viewer && toldPrincipal(session.viewer);
+    const about: Wanted = { session: session.key, viewer, ...more };
+    await remote.tell(replica, WATCH, { about }).catch((error) => deps.failed(session, error));
+  }
+
+  async function all(session: Session, isHeard = false): Promise<void> {
+    const wasWatched = wholeState(session)?.isWatched ?? false;
+    const other = await claim(session, isHeard);
+    if (other !== undefined) return await there(other, session, {});
+    await fence(session);
+    deps.followLists(session);
+    await Promise.all([...session.upstreams.keys()].map((slug) => here(session, slug, wasWatched)));
+  }
+
+  async function one(session: Session, { slug }: UpstreamServer): Promise<void> {
+    const wasWatched = session.upstreams.get(slug)?.state.isWatched ?? false;
+    const other = await claim(session, false);
+    if (other !== undefined) return await there(other, session, { server: slug });
+    await fence(session);
+    await here(session, slug, wasWatched);
+  }
+
+  async function again(session: Session, server: UpstreamServer, isFirst: boolean): Promise<void> {
+    const other = await claim(session, false);
+    if (other === undefined) return await watches.again(session, server, isFirst);
+    await there(other, session, { server: server.slug, anew: { isFirst } });
+  }
+
+  remote.serve(WATCH, async function* ({ about }) {
+    const { session: key, viewer, server: slug, anew } = about as Wanted;
+    // What the copy here says may be what was before.
+    const session = await deps.registry.load(key);
+    const server = slug === undefined ? undefined : deps.serverOf(slug);
+    if (viewer !== undefined) session.viewer = principalFrom(viewer);
+    if (server === undefined) await all(session);
+    else if (anew === undefined) await one(session, server);
+    else await watches.again(session, server, anew.isFirst);
+    yield { about: undefined };
+  });
+
+  remote.serve(SUBSCRIBE, async function* ({ about }) {
+    const { session: key, server: slug, uri, isWanted } = about as Subscribed;
+    const server = deps.serverOf(slug);
+    const session = await deps.registry.load(key);
+    yield { about: server && await deps.subscribeHere(session, server, uri, isWanted) };
+  });
+
+  return {
+    all,
+    one,
+    again,
+    async subscribe(session, { slug: server }, uri, isWanted) {
+      const watcher = await elsewhere(session);
+      if (watcher === undefined) return undefined;
+      const about: Subscribed = { session: session.key, server, uri, isWanted };
+      return (await remote.tell(watcher, SUBSCRIBE, { about }))?.about as boolean | undefined;
+    },
+    async lost(sessions) {
+      for (const { key } of sessions) {
+        const session = await deps.registry.load(key).catch(() => undefined);
+        if (session === undefined || session.watches.size === 0) continue;
+        leave(session);
+        if (wholeState(session)?.watcher === self) await all(session);
+      }
+    },
+    keep(session, signal) {
+      const look = async () => {
+        for (;;) {
+          await sleep(deps.timers, LOOK_MS, signal);
+          const watcher = wholeState(session)?.watcher;
+          if (watcher === self || watcher === undefined) continue;
+          if (!await remote.isAlive(watcher)) await all(session);
+        }
+      };
+      look().catch((error) => signal.aborted || deps.failed(session, error));
+    },
+  };
+}
