@@ -19,6 +19,7 @@ import { createKeyring } from "../../src/storage/sealed.ts";
 import { createCatalogTables } from "../../src/storage/tables/catalog.ts";
 import { aRow, itemChanges, manyItems } from "../support/catalog_rows.ts";
 import { fakeClock, fakeTimers } from "../support/fake_clock.ts";
+import { openFaultProxy } from "../support/fault_proxy.ts";
 import { openPlace } from "../support/open_databases.ts";
 import { type OwnSchema, ownSchema, postgresTest } from "../support/postgres.ts";
 import { denoRun, runProgram } from "../support/program.ts";
@@ -216,16 +217,16 @@ Deno.test("a server that does not answer is unavailable in time", async () => {
 
 postgresTest("a server that falls silent is given up in time, and asked again later", async () => {
   await using schema = await ownSchema();
-  await using relay = openRelay(schema.url);
+  await using proxy = await openFaultProxy(schema.url.port, schema.url.host);
   const timers = fakeTimers(fakeClock());
-  await using database = openPlace({ ...schema.url, ...relay.address }, timers);
+  await using database = openPlace({ ...schema.url, port: proxy.port }, timers);
   await database.transaction(pidOf);
-  relay.silence(true);
+  proxy.set({ isHole: true });
   const refused = assertRejects(database.transaction(pidOf), UNAVAILABLE);
   await until("the question to be asked", () => timers.open() > 0);
   timers.advance(LIMITS.databaseSilentMs);
   await refused;
-  relay.silence(false);
+  proxy.set({});
   assert(await database.transaction(pidOf) > 0);
 });
 
@@ -248,44 +249,6 @@ Deno.test("a server without TLS is sent nothing that TLS was to protect", async 
   assert(heard.length > SSL_REQUEST_BYTES);
   assert(!heard.includes("somebody") && !heard.includes(PASSWORD), heard);
 });
-
-/** Between the gateway and PostgreSQL; silent, it takes everything and passes nothing on. */
-function openRelay(url: PostgresUrl) {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const open = new Set<Deno.Conn>();
-  let isSilent = false;
-
-  async function pass(from: Deno.Conn, to: Deno.Conn): Promise<void> {
-    try {
-      const buffer = new Uint8Array(64 * 1024);
-      for (let n = await from.read(buffer); n !== null; n = await from.read(buffer)) {
-        if (!isSilent) await to.write(buffer.slice(0, n));
-      }
-    } catch {
-      // Either end has gone.
-    }
-    for (const one of [from, to]) if (open.delete(one)) one.close();
-  }
-
-  const relaying = (async () => {
-    for await (const near of listener) {
-      const far = await Deno.connect({ hostname: url.host, port: url.port });
-      open.add(near).add(far);
-      pass(near, far);
-      pass(far, near);
-    }
-  })();
-
-  return {
-    address: { host: "127.0.0.1", port: listener.addr.port },
-    silence: (silent: boolean) => void (isSilent = silent),
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      await relaying;
-      for (const one of open) one.close();
-    },
-  };
-}
 
 function urlOf(port: number): PostgresUrl {
   return parseDatabaseUrl(`postgres://somebody:${PASSWORD}@127.0.0.1:${port}/name`) as PostgresUrl;

@@ -1,5 +1,6 @@
 /**
- * A Deno process of this checkout: only the variables that it is given, and what it writes kept.
+ * Processes, those of this checkout above all: only the variables that they are given, and what
+ * they write kept.
  *
  * @module
  */
@@ -20,8 +21,8 @@ export function spawnDeno(
 ) {
   const deno = Deno.execPath();
   return before === undefined
-    ? spawn(deno, args, env, cwd)
-    : spawn("sh", ["-c", `${before}; exec "$@"`, "sh", deno, ...args], env, cwd);
+    ? spawnCommand(deno, args, env, cwd)
+    : spawnCommand("sh", ["-c", `${before}; exec "$@"`, "sh", deno, ...args], env, cwd);
 }
 
 /** A shell that runs these commands. */
@@ -30,10 +31,11 @@ export function spawnShell(
   env: Readonly<Record<string, string>>,
   cwd: string | URL,
 ) {
-  return spawn("bash", ["-c", commands], env, cwd);
+  return spawnCommand("bash", ["-c", commands], env, cwd);
 }
 
-function spawn(
+/** Any program. */
+export function spawnCommand(
   command: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
