@@ -28,6 +28,7 @@ import { createAuthSide } from "./app/auth_side.ts";
 import { createCatalogSide, firstReading, openCatalog } from "./app/catalog_side.ts";
 import { openStatelessServers } from "./app/bridge_side.ts";
 import { argumentCheck, createMessageSide, openSessions } from "./app/message_side.ts";
+import { openStorage, patiently } from "./app/storage_side.ts";
 import { createUpstreamSide } from "./app/upstream_side.ts";
 
 export type { Platform } from "./app/base.ts";
@@ -65,8 +66,9 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   let isFinishing = false;
 
   const upstream = createUpstreamSide(base);
-  const kept = await openCatalog(base);
-  const accounts = await openAccounts(base, kept.database);
+  const database = await openStorage(base);
+  const kept = await patiently(base, database, () => openCatalog(base, database));
+  const accounts = await patiently(base, database, () => openAccounts(base, database));
   const { catalog, views, tables } = kept;
   const endpoints = createEndpoints(catalog, views);
   const changes = createListChanges({ catalog, views, timers });
@@ -105,7 +107,11 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     health: createHealth({
       version: VERSION,
       revisions: [...STATELESS_REVISIONS, ...SESSION_REVISIONS],
-      notReady: () => phase === "ready" ? [] : [phase],
+      notReady: () => [
+        ...phase === "ready" ? [] : [phase],
+        ...accounts.rights.areKnown() ? [] : ["database"],
+      ],
+      degraded: () => database.isAway() ? ["database"] : [],
     }),
     endpoints,
     admin: createApi(base, { ...accounts, ...kept, ...upstream, discovery, stats, sessions }),
@@ -121,7 +127,12 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     fetch: (request, info) => edge.fetch(request, info),
     started,
     declare: kept.catalog.declare,
-    isFirstStart: () => tables.facts.create("first_start", new Date(clock.now()).toISOString()),
+    isFirstStart: () =>
+      patiently(
+        base,
+        database,
+        () => tables.facts.create("first_start", new Date(clock.now()).toISOString()),
+      ),
     drain() {
       phase = "draining";
     },
@@ -144,7 +155,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       auth.close();
       await bridge.close();
       await upstream.close();
-      await kept.database.close();
+      await database.close();
     },
   };
 }

@@ -20,7 +20,7 @@ import { environmentForPrograms } from "../platform/process.ts";
 import { IN_MEMORY } from "../storage/database_url.ts";
 import { createLog, type Log } from "../telemetry/log.ts";
 import { configFrom, parseOptions } from "./args.ts";
-import { databasePlace } from "./database_place.ts";
+import { databasePlace, explained } from "./database_place.ts";
 import { warnings } from "./doctor.ts";
 import { loadGatewayKeys } from "./gateway_keys.ts";
 import { watchConfig } from "./reload.ts";
@@ -42,11 +42,20 @@ export async function serve(args: readonly string[]): Promise<number> {
     await loadOrCreateSecret(config.dataDir, "encryption");
   const { stopped, stop: stopFor } = signals(log);
   outliveMistakes(log);
-  const kept = { jwtKeys, encryptionSecret, database };
-  const { server, app, url } = await listen(config, systemClock, log, kept);
+  let reason: string | undefined;
+  const giveUp = (why: string) => {
+    reason ??= why;
+    stopFor("none");
+  };
+  const kept = { jwtKeys, encryptionSecret, database, giveUp };
+  const opening = listen(config, systemClock, log, kept);
+  const opened = await Promise.race([opening, stopped]);
+  // Nothing has begun.
+  if (typeof opened === "string") return 0;
+  const { server, app, url } = opened;
   for (const note of [...config.notes, ...warnings(config)]) log.warning(note);
   const first = Promise.race([app.started, stopped]);
-  if (await app.isFirstStart()) await greet(config, jwtKeys, url);
+  if (await Promise.race([app.isFirstStart(), stopped]) === true) await greet(config, jwtKeys, url);
   await first;
   const watch = watchConfig({
     config,
@@ -60,18 +69,20 @@ export async function serve(args: readonly string[]): Promise<number> {
   const signal = await stopped;
   watch.stop();
   await stop(config, app, server, signal === "SIGTERM" ? config.drainMs : 0);
+  if (reason !== undefined) throw new Error(reason);
   return 0;
 }
 
-type Kept = Pick<Platform, "jwtKeys" | "encryptionSecret" | "database">;
+type Kept = Pick<Platform, "jwtKeys" | "encryptionSecret" | "database" | "giveUp">;
 
 /** Requests that come before everything is there are told so. */
 async function listen(config: Config, clock: Clock, log: Log, kept: Kept) {
   const there: { app?: App } = {};
+  let isWaiting = false;
   const server = bind(
     config,
     log,
-    (request, info) => there.app?.fetch(request, info) ?? starting(),
+    (request, info) => there.app?.fetch(request, info) ?? starting(request, isWaiting),
   );
   const { hostname, port } = server.addr as Deno.NetAddr;
   const listener = { hostname: config.host, port, secure: false };
@@ -83,16 +94,25 @@ async function listen(config: Config, clock: Clock, log: Log, kept: Kept) {
     log,
     listener,
     processEnv,
+    noteDatabase: (isAway) => void (isWaiting = isAway),
     ...kept,
+  }).catch((error) => {
+    throw explained(config, error);
   });
   const name = hostname.includes(":") ? `[${hostname}]` : hostname;
   return { server, app, url: `http://${name}:${port}` };
 }
 
-function starting(): Response {
-  return new Response('{"status":"not ready","reasons":["starting"]}', {
+/** It can take as long as the database is away; whoever asks whether the process lives is told. */
+function starting(request: Request, isWaiting: boolean): Response {
+  const headers = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+  if (new URL(request.url).pathname === "/health") {
+    return new Response('{"status":"ok"}', { headers });
+  }
+  const reasons = ["starting", ...isWaiting ? ["database"] : []];
+  return new Response(JSON.stringify({ status: "not ready", reasons }), {
     status: 503,
-    headers: { "Content-Type": "application/json", "Retry-After": "1" },
+    headers: { ...headers, "Retry-After": "1" },
   });
 }
 

@@ -71,6 +71,12 @@ export const ENTRIES = {
     help: "sqlite:PATH, sqlite::memory: to keep nothing, or postgres://USER:PASSWORD@HOST/NAME. " +
       "Without a path sallyport.db in the data directory.",
   }),
+  redisUrl: optionalEntry({
+    env: "REDIS_URL",
+    parse: matching(/^rediss?:\/\/[^/\s]\S*$/, "redis://HOST:PORT or rediss://HOST:PORT"),
+    isSecret: true,
+    help: "redis://… or rediss://…: what several replicas share besides PostgreSQL.",
+  }),
   eventStore: entry({
     env: "EVENT_STORE",
     parse: oneOf("sqlite", "memory"),
@@ -362,7 +368,6 @@ export const CONFIG_FILE_VARIABLE = "SALLYPORT_CONFIG";
 
 /** Settings of the contract that have no effect yet: whoever sets one is told so at the start. */
 export const NOT_YET_SERVED: readonly string[] = [
-  "REDIS_URL",
   "TLS_CERT_FILE",
   "TLS_KEY_FILE",
 ];

@@ -23,6 +23,7 @@ type Optional =
   | "jwtPrivateKeyPath"
   | "encryptionSecret"
   | "encryptionSecretPrevious"
+  | "redisUrl"
   | "logFormat";
 
 export type Settings =

@@ -17,6 +17,8 @@ export interface HealthOptions {
   readonly revisions: readonly string[];
   /** Reasons against more traffic, as stable words (`draining`); empty when there are none. */
   readonly notReady: () => readonly string[];
+  /** What is away, in such words, while traffic is wanted all the same. */
+  readonly degraded: () => readonly string[];
 }
 
 export function createHealth(options: HealthOptions): Health {
@@ -24,9 +26,9 @@ export function createHealth(options: HealthOptions): Health {
     live: () => json(200, { status: "ok" }),
     ready() {
       const reasons = options.notReady();
-      return reasons.length === 0
-        ? json(200, { status: "ready" })
-        : json(503, { status: "not ready", reasons });
+      if (reasons.length > 0) return json(503, { status: "not ready", reasons });
+      const degraded = options.degraded();
+      return json(200, { status: "ready", ...degraded.length > 0 && { degraded } });
     },
     version: () =>
       json(200, { name: "sallyport", version: options.version, protocol: options.revisions }),

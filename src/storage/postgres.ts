@@ -16,96 +16,142 @@ import {
 } from "kysely-postgres-js";
 import postgres from "postgres";
 import { LIMITS } from "../domain/limits.ts";
-import type { Timer, Timers } from "../platform/timers.ts";
+import { systemClock } from "../platform/clock.ts";
+import type { Timers } from "../platform/timers.ts";
 import type { PostgresUrl } from "./database_url.ts";
-import type { Fault } from "./fault.ts";
+import { ConnectionFailure, type Fault, Silence } from "./fault.ts";
+import { createPool, type Pool } from "./pool.ts";
 
-export function createPostgresDialect(url: PostgresUrl, deps: { timers: Timers }): Dialect {
-  return new PostgresJSDialect({ postgres: () => createPool(url, deps.timers) });
+/** The ways to one server. */
+export interface PostgresWays {
+  /** A pool of connections. */
+  readonly dialect: Dialect;
+  /**
+   * One connection that hears what other processes say, for short questions that are asked again
+   * and again, also while all others are in use.
+   */
+  readonly watch: Dialect;
+  /** Closes what is idle, and gives up what waits for its answer longer than such a question may. */
+  readonly renew: () => void;
 }
 
-/** Not made, lost, silent or not to be had: what no answer of PostgreSQL says. */
-class ConnectionFailure extends Error {
-  override readonly name = "ConnectionFailure";
+export interface PostgresOptions {
+  readonly timers: Timers;
+  /** Another process, or this one, says that something has changed. */
+  readonly heard: () => void;
+  /** See `DatabaseDeps`. */
+  readonly sole: ((isSole: boolean) => void) | undefined;
 }
 
-/** One connection, made when it is first needed and again after it was lost. */
-interface Place {
-  readonly take: () => PostgresJSReservedSql;
-  readonly end: () => Promise<void>;
-}
-
-interface Waiting {
-  readonly got: (place: Place) => void;
-  readonly timer: Timer;
-}
-
-function createPool(url: PostgresUrl, timers: Timers): PostgresJSSql {
-  const free: Place[] = [];
-  const places = new Set<Place>();
-  const waiting: Waiting[] = [];
-  let isClosed = false;
-
-  function give(place: Place): void {
-    const next = waiting.shift();
-    if (next === undefined) return void free.push(place);
-    next.timer.cancel();
-    next.got(place);
-  }
-
-  function add(): Place {
-    const place = createPlace(url, timers, () => give(place));
-    places.add(place);
-    return place;
-  }
-
-  async function take(): Promise<Place> {
-    const place = free.pop() ?? (places.size < LIMITS.databaseConnections ? add() : undefined);
-    if (place !== undefined) return place;
-    return await new Promise((got, failed) => {
-      const timer = timers.after(LIMITS.databasePoolMs, () => {
-        waiting.splice(waiting.indexOf(entry), 1);
-        failed(new ConnectionFailure("All connections are in use"));
-      });
-      const entry: Waiting = { got, timer };
-      waiting.push(entry);
-    });
-  }
-
+export function createPostgres(url: PostgresUrl, options: PostgresOptions): PostgresWays {
+  const { timers, heard } = options;
+  const many = createPool(
+    timers,
+    LIMITS.databaseConnections,
+    (given) => createPlace(url, { timers, given, silentMs: LIMITS.databaseSilentMs }),
+  );
+  const one = createPool(timers, 1, (given) =>
+    createPlace(url, {
+      timers,
+      given,
+      silentMs: LIMITS.databasePollMs,
+      heard,
+      prepare: (ask) => prepared(ask, options),
+    }));
   return {
-    options: { max: LIMITS.databaseConnections },
-    async reserve() {
-      if (isClosed) throw new ConnectionFailure("The pool is closed");
-      return (await take()).take();
-    },
-    async end() {
-      isClosed = true;
-      await Promise.all([...places].map((place) => place.end()));
+    dialect: dialectOf(many, LIMITS.databaseConnections),
+    watch: dialectOf(one, 1),
+    renew() {
+      for (const place of many.all()) place.renew();
     },
   };
 }
 
-/** @param given called when whoever took it has given it back */
-function createPlace(url: PostgresUrl, timers: Timers, given: () => void): Place {
-  let client = connect();
+function dialectOf(pool: Pool<Place>, max: number): Dialect {
+  const postgres: PostgresJSSql = {
+    options: { max },
+    reserve: async () => await (await pool.take()).take(),
+    async end() {
+      pool.close();
+      await Promise.all([...pool.all()].map((place) => place.end()));
+    },
+  };
+  return new PostgresJSDialect({ postgres: () => postgres });
+}
+
+/** What other processes say; a whole database has one such channel. */
+const CHANNEL = "sallyport";
+export const SAY_CHANGED = `notify ${CHANNEL}`;
+
+/** A number of ours above that of the schema. Held by the connection, and gone with it. */
+const TRY_SOLE = `select pg_try_advisory_lock((1682247713::bigint << 32) | oid::bigint) as held
+  from pg_namespace where nspname = current_schema()`;
+
+async function prepared(ask: Ask, { sole }: PostgresOptions): Promise<boolean> {
+  await ask(`listen ${CHANNEL}`);
+  if (sole === undefined) return true;
+  const isHeld = (await ask(TRY_SOLE))[0]?.held === true;
+  sole(isHeld);
+  return isHeld;
+}
+
+type Ask = (sql: string, parameters?: unknown[], options?: object) => Promise<PostgresAnswer>;
+type PostgresAnswer = postgres.RowList<postgres.Row[]>;
+
+/** One connection, made when it is first needed and again after it was lost. */
+interface Place {
+  readonly take: () => Promise<PostgresJSReservedSql>;
+  /** See `PostgresWays`. */
+  readonly renew: () => void;
+  readonly end: () => Promise<void>;
+}
+
+interface PlaceOptions {
+  readonly timers: Timers;
+  /** Called when whoever took it has given it back. */
+  readonly given: () => void;
+  /** How long the server may be silent. */
+  readonly silentMs: number;
+  readonly heard?: () => void;
+  /** Asked on a new connection before anything else; and before the next, until it gives `true`. */
+  readonly prepare?: (ask: Ask) => Promise<boolean>;
+}
+
+function createPlace(url: PostgresUrl, options: PlaceOptions): Place {
+  const { timers, given, silentMs, heard, prepare } = options;
+  let isPrepared = prepare === undefined;
+  let isTaken = false;
+  let askedMs = Infinity;
   /** Why whoever holds the place gets nothing through any more. */
   let lost: ConnectionFailure | undefined;
+  let client = connect();
 
   function connect(): postgres.Sql {
-    const made: postgres.Sql = postgres(clientOptions(url, () => {
+    isPrepared = prepare === undefined;
+    const made: postgres.Sql = postgres(clientOptions(url, heard, () => {
       // One that was replaced is of no concern to those who hold its successor.
-      if (made === client) lost ??= new ConnectionFailure("It was closed");
+      if (made !== client) return;
+      lost ??= new ConnectionFailure("It was closed");
+      isPrepared = prepare === undefined;
     }));
     return made;
+  }
+
+  function replace(): void {
+    client.end({ timeout: 0 });
+    client = connect();
+  }
+
+  function giveUp(): void {
+    lost = new Silence("It does not answer");
+    client.end({ timeout: 0 });
   }
 
   async function ask(sql: string, parameters: unknown[] = [], options?: object) {
     if (lost !== undefined) throw lost;
     // The driver has no deadline of its own for a server that has gone silent.
-    const timer = timers.after(LIMITS.databaseSilentMs, () => {
-      lost = new ConnectionFailure("It does not answer");
-      client.end({ timeout: 0 });
-    });
+    const timer = timers.after(silentMs, giveUp);
+    askedMs = systemClock.monotonic();
     try {
       return await client.unsafe(sql, parameters as postgres.ParameterOrJSON<never>[], options);
     } catch (cause) {
@@ -115,6 +161,7 @@ function createPlace(url: PostgresUrl, timers: Timers, given: () => void): Place
       }
       throw lost ?? cause;
     } finally {
+      askedMs = Infinity;
       timer.cancel();
     }
   }
@@ -141,19 +188,30 @@ function createPlace(url: PostgresUrl, timers: Timers, given: () => void): Place
     return sql === "commit" ? commit() : ask(sql, parameters, options);
   }
 
+  function release(): void {
+    isTaken = false;
+    if (lost !== undefined) replace();
+    given();
+  }
+
   return {
-    take() {
+    async take() {
       lost = undefined;
+      isTaken = true;
+      try {
+        isPrepared ||= await prepare!(ask);
+      } catch (error) {
+        release();
+        throw error;
+      }
       return {
         unsafe: (...question) => Object.assign(said(...question), { cancel: () => {} }),
-        release() {
-          if (lost !== undefined) {
-            client.end({ timeout: 0 });
-            client = connect();
-          }
-          given();
-        },
+        release,
       };
+    },
+    renew() {
+      if (!isTaken) replace();
+      else if (systemClock.monotonic() - askedMs >= LIMITS.databasePollMs) giveUp();
     },
     end: () => client.end({ timeout: END_SECONDS }),
   };
@@ -165,9 +223,10 @@ const END_SECONDS = 1;
 /**
  * Complete, so that no variable of the environment decides anything.
  *
+ * @param heard called when another process says something
  * @param closed called whenever a connection has ended
  */
-function clientOptions(url: PostgresUrl, closed: () => void) {
+function clientOptions(url: PostgresUrl, heard: (() => void) | undefined, closed: () => void) {
   return {
     host: url.host,
     port: url.port,
@@ -191,16 +250,23 @@ function clientOptions(url: PostgresUrl, closed: () => void) {
     publications: "alltables",
     types: { integer: SAFE_INTEGER },
     onnotice: () => {},
+    onnotify: heard,
     onclose: closed,
     connection: {
       application_name: "sallyport",
       statement_timeout: LIMITS.databaseStatementMs,
-      lock_timeout: LIMITS.databaseStatementMs,
-      idle_in_transaction_session_timeout: LIMITS.databaseStatementMs,
+      lock_timeout: LIMITS.databaseLockMs,
+      idle_in_transaction_session_timeout: LIMITS.databaseIdleMs,
+      // For the server to notice that this machine is gone, with all that its connections hold.
+      tcp_keepalives_idle: KEEP_ALIVE_SECONDS,
+      tcp_keepalives_interval: KEEP_ALIVE_SECONDS,
+      tcp_keepalives_count: 2,
       ...(url.schema !== undefined && { search_path: url.schema }),
     },
   };
 }
+
+const KEEP_ALIVE_SECONDS = 5;
 
 /** `bigint`, which `count(*)` is as well, would come as text. */
 const SAFE_INTEGER = {
@@ -212,11 +278,19 @@ const SAFE_INTEGER = {
 
 /** @see https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const UNIQUE_VIOLATION = "23505";
+const READ_ONLY = "25006";
 const GIVEN_UP: readonly unknown[] = ["40001", "40P01"];
+/** Password, user, database, schema, privileges. */
+const REFUSED = /^(?:28...|3D000|3F000|42501)$/;
 
 export function postgresFault(error: unknown): Fault | undefined {
+  if (error instanceof Silence) return "stale";
   if (error instanceof ConnectionFailure) return "broken";
   if (!(error instanceof postgres.PostgresError)) return undefined;
-  if (error.code === UNIQUE_VIOLATION) return "taken";
-  return GIVEN_UP.includes(error.code) ? "again" : "broken";
+  const { code } = error;
+  if (code === UNIQUE_VIOLATION) return "taken";
+  // Whoever was the primary is not any more.
+  if (code === READ_ONLY) return "stale";
+  if (GIVEN_UP.includes(code)) return "again";
+  return REFUSED.test(code) ? "refused" : "broken";
 }

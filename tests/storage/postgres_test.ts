@@ -12,7 +12,7 @@ import { sql } from "kysely";
 import { GatewayError } from "../../src/domain/errors.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import { systemClock as clock } from "../../src/platform/clock.ts";
-import type { Database } from "../../src/storage/database.ts";
+import { type Database, DatabaseRefused } from "../../src/storage/database.ts";
 import { parseDatabaseUrl, type PostgresUrl } from "../../src/storage/database_url.ts";
 import { migrate } from "../../src/storage/migrate.ts";
 import { createKeyring } from "../../src/storage/sealed.ts";
@@ -161,6 +161,66 @@ postgresTest("transactions that PostgreSQL gives up are run again, unseen", asyn
   assert(attempts > 2, String(attempts));
   const rows = await schema.ask("select length(value) as length from facts");
   assertEquals(rows.map(({ length }) => length), [2, 2]);
+});
+
+async function migrated({ url }: OwnSchema): Promise<void> {
+  await using database = openPlace(url);
+  await migrate(database, { clock });
+}
+
+/** A user of PostgreSQL's that is no administrator, on this schema. */
+async function ownUser(
+  schema: OwnSchema,
+): Promise<AsyncDisposable & { readonly url: PostgresUrl }> {
+  const user = `sallyport_test_${crypto.randomUUID().replaceAll("-", "")}`;
+  await schema.ask(`create role ${user} login;
+    grant all on schema ${schema.url.schema} to ${user};
+    grant all on all tables in schema ${schema.url.schema} to ${user}`);
+  return {
+    url: { ...schema.url, user },
+    async [Symbol.asyncDispose]() {
+      await schema.ask(
+        `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${user}'`,
+      );
+      await schema.ask(`drop owned by ${user}; drop role ${user}`);
+    },
+  };
+}
+
+postgresTest(
+  "a server that takes no more connections is unavailable, and later it is not",
+  async () => {
+    await using schema = await ownSchema();
+    await migrated(schema);
+    await using user = await ownUser(schema);
+    await schema.ask(`alter role ${user.url.user} connection limit 1`);
+    await using late = openPlace(user.url);
+    {
+      await using early = openPlace(user.url);
+      await put(early, "early");
+      await assertRejects(put(late, "late"), UNAVAILABLE);
+    }
+    await until("the connection to be free", () => put(late, "late").then(() => true, () => false));
+  },
+);
+
+postgresTest("a primary that has become read-only is left for what its name leads to", async () => {
+  await using schema = await ownSchema();
+  await migrated(schema);
+  await using user = await ownUser(schema);
+  await schema.ask(`alter role ${user.url.user} set default_transaction_read_only = on`);
+  await using database = openPlace(user.url);
+  await Promise.all(Array.from({ length: 5 }, () => database.snapshot(pidOf)));
+  // Of those who connect from now on: the connections that are open stay as they are.
+  await schema.ask(`alter role ${user.url.user} set default_transaction_read_only = off`);
+  await assertRejects(put(database, "before"), UNAVAILABLE);
+  await put(database, "after");
+});
+
+postgresTest("a user that is not there is a mistake, and nothing to wait for", async () => {
+  await using schema = await ownSchema();
+  await using database = openPlace({ ...schema.url, user: "sallyport_test_nobody" });
+  await assertRejects(database.ping(), DatabaseRefused);
 });
 
 postgresTest("integers are numbers, however PostgreSQL sends them", async () => {
