@@ -6,8 +6,8 @@
  * @see docs/decisions/0035-one-replica-without-redis.md
  */
 import { jittered } from "../platform/random.ts";
-import { sleep } from "../platform/timers.ts";
-import type { Base } from "./base.ts";
+import { sleep, type Timers } from "../platform/timers.ts";
+import type { Platform } from "./base.ts";
 
 /** A process that has just ended may still have its place. */
 const START_MS = 3_000;
@@ -26,8 +26,11 @@ export interface Sole {
   readonly taken: (ask: () => Promise<unknown>) => Promise<void>;
 }
 
-export function createSole({ platform, timers }: Pick<Base, "platform" | "timers">): Sole {
-  const { clock, giveUp } = platform;
+export interface SoleDeps extends Pick<Platform, "clock" | "giveUp"> {
+  readonly timers: Timers;
+}
+
+export function createSole({ clock, timers, giveUp }: SoleDeps): Sole {
   let hasBeen = false;
   /** Since when it is known that another one is. */
   let refusedMs: number | undefined;

@@ -21,7 +21,7 @@ const AGAIN_MS = 1_000;
 export async function openStorage(base: Base): Promise<Database> {
   const { config, platform, timers } = base;
   const { clock, log } = platform;
-  const sole = config.redisUrl === undefined ? createSole(base) : undefined;
+  const sole = config.redisUrl === undefined ? createSole({ ...platform, timers }) : undefined;
   const database = openDatabase(platform.database, {
     timers,
     noted(reason) {

@@ -17,7 +17,7 @@ import { jittered } from "../platform/random.ts";
 import { sleep, type Timer, type Timers } from "../platform/timers.ts";
 import type { PostgresUrl } from "./database_url.ts";
 import type { Fault } from "./fault.ts";
-import { createPostgres, postgresFault, SAY_CHANGED } from "./postgres.ts";
+import { createPostgres, postgresFault } from "./postgres.ts";
 import { openSqliteConnection, sqliteFault } from "./sqlite.ts";
 import type { Schema } from "./tables/schema.ts";
 
@@ -108,7 +108,7 @@ function openPostgres(url: PostgresUrl, deps: DatabaseDeps): Database {
       for (const changed of followers) changed();
     });
   }
-  const { dialect, watch, renew } = createPostgres(url, { timers, heard, sole });
+  const { dialect, watch, sayChanged, renew } = createPostgres(url, { timers, heard, sole });
   return createDatabase({
     ...deps,
     db: new Kysely<Schema>({ dialect }),
@@ -117,7 +117,7 @@ function openPostgres(url: PostgresUrl, deps: DatabaseDeps): Database {
     faultOf: postgresFault,
     renew,
     // Part of the transaction: whoever hears it finds what was done.
-    said: (db) => sql.raw(SAY_CHANGED).execute(db),
+    said: (db) => sql.raw(sayChanged).execute(db),
     followers,
     release: () => soon?.cancel(),
   });

@@ -217,6 +217,39 @@ postgresTest("a primary that has become read-only is left for what its name lead
   await put(database, "after");
 });
 
+postgresTest("what other processes do is heard, also after the connection was lost", async () => {
+  await using schema = await ownSchema();
+  await using other = openPlace(schema.url);
+  await using proxy = await openFaultProxy(schema.url.port, schema.url.host);
+  await using database = openPlace({ ...schema.url, port: proxy.port });
+  let heard = 0;
+  database.follow(() => heard++);
+  for (const count of [1, 2]) {
+    await until("a connection", () => database.ping().then(() => true, () => false));
+    await other.transaction(pidOf);
+    await until("the news", () => heard === count);
+    proxy.reset();
+  }
+});
+
+postgresTest("polls are answered while all other connections are in use", async () => {
+  await using schema = await ownSchema();
+  await using database = openPlace(schema.url);
+  const gate = Promise.withResolvers<void>();
+  const holding = Array.from(
+    { length: LIMITS.databaseConnections },
+    () =>
+      database.transaction(async (db) => {
+        await pidOf(db);
+        await gate.promise;
+      }),
+  );
+  await assertRejects(database.transaction(pidOf), UNAVAILABLE);
+  await database.ping();
+  gate.resolve();
+  await Promise.all(holding);
+});
+
 postgresTest("a user that is not there is a mistake, and nothing to wait for", async () => {
   await using schema = await ownSchema();
   await using database = openPlace({ ...schema.url, user: "sallyport_test_nobody" });

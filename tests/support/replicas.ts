@@ -40,6 +40,8 @@ export interface Replica {
 
 export interface Replicas extends AsyncDisposable {
   readonly schema: OwnSchema;
+  /** What all of them are given, for another process on the same schema. */
+  readonly env: Readonly<Record<string, string>>;
   readonly all: readonly Replica[];
   readonly origins: readonly string[];
 }
@@ -77,6 +79,7 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
   const kept = stack.move();
   return {
     schema,
+    env,
     all,
     origins: all.map(({ origin }) => origin),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
