@@ -9,7 +9,7 @@ import { type ApiWorld, DATABASES, LOOPBACK_ALLOWED, openApiWorld } from "../sup
 import { messageOf, openModern } from "../support/open_reply.ts";
 import { postgresTest } from "../support/postgres.ts";
 import { startProgram } from "../support/program.ts";
-import { startRedisServer } from "../support/redis_server.ts";
+import { startRedis } from "../support/redis_server.ts";
 import { replicasTest } from "../support/replicas.ts";
 import { aTool, ERAS, inBothEras, namesOf } from "../support/shelf_world.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -129,7 +129,7 @@ Deno.test("servers that come and go leave no session of a client behind", async 
 });
 
 replicasTest("another replica on the database follows, and tells its clients", async () => {
-  await using redis = await startRedisServer();
+  await using redis = await startRedis();
   const env = { REDIS_URL: redis.url };
   await using world = await openApiWorld({ database: "postgres", env });
   await using dir = await tempDir();

@@ -18,7 +18,7 @@ import { openFaultProxy } from "../support/fault_proxy.ts";
 import { figure, median, timed } from "../support/figures.ts";
 import { postgresTest } from "../support/postgres.ts";
 import { runProgram } from "../support/program.ts";
-import { startRedisServer } from "../support/redis_server.ts";
+import { startRedis } from "../support/redis_server.ts";
 import { postgresPlace, replicasTest, startReplicas } from "../support/replicas.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { until } from "../support/until.ts";
@@ -30,7 +30,7 @@ const CHANGES = 15;
 const HASTENED_MS_MAX = 250;
 
 replicasTest(`${ROUNDS} times ${AT_ONCE} replicas start at once on an empty database`, async () => {
-  await using redis = await startRedisServer();
+  await using redis = await startRedis();
   await using upstream = await startEverything();
   const servers = { ops: { tools: ["everything-*"] } };
   const config = { ...configFor({ everything: upstream.origin }), servers };
@@ -59,7 +59,7 @@ replicasTest(`${ROUNDS} times ${AT_ONCE} replicas start at once on an empty data
 });
 
 replicasTest("what one replica is told, the other knows before it looks by itself", async () => {
-  await using redis = await startRedisServer();
+  await using redis = await startRedis();
   await using replicas = await startReplicas({ count: 2, redisUrl: redis.url });
   const [one, other] = await Promise.all(replicas.origins.map((origin) => openApi(() => origin)));
   const delays: number[] = [];

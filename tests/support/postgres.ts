@@ -22,7 +22,7 @@ export interface OwnSchema extends AsyncDisposable {
 
 /** A test that needs PostgreSQL. */
 export function postgresTest(name: string, test: () => Promise<void>): void {
-  const isSkipped = !hasPostgres && Deno.env.get("CI") !== "true";
+  const isSkipped = !isThere && Deno.env.get("CI") !== "true";
   Deno.test({ name: isSkipped ? `${name} (no PostgreSQL)` : name, ignore: isSkipped, fn: test });
 }
 
@@ -50,8 +50,7 @@ function connect() {
   return postgres(POSTGRES_URL, { max: 1, onnotice: () => {}, connect_timeout: 3 });
 }
 
-/** Whether one answers. */
-export const hasPostgres = await (async () => {
+const isThere = await (async () => {
   const sql = connect();
   try {
     await sql`select 1`;

@@ -1,90 +1,83 @@
 /**
- * A `redis-server` of a test's own, which can be killed, paused and started again.
+ * A Redis of a test's own, which it may stop, freeze and start again.
+ *
+ * Without `redis-server` these tests are skipped, but never in continuous integration.
  *
  * @module
  */
 import { freePort } from "./free_port.ts";
-import { spawnCommand } from "./spawn.ts";
 import { tempDir } from "./temp_dir.ts";
 import { until } from "./until.ts";
 
 export interface RedisServer extends AsyncDisposable {
-  readonly port: number;
-  /** For `REDIS_URL`. */
   readonly url: string;
-  /** Ends it without a word. */
+  /** Asks besides the gateway; gives what `redis-cli` writes. */
+  readonly cli: (...args: readonly string[]) => Promise<string>;
+  readonly signal: (signal: Deno.Signal) => void;
+  /** Ends at once, as a machine that is lost. */
   readonly kill: () => Promise<void>;
-  /** Starts it again after `kill`, on the same port, with what was acknowledged or with nothing. */
-  readonly start: (how: { readonly keepsData: boolean }) => Promise<void>;
-  /** Keeps its connections and answers nothing, until `resume`. */
-  readonly pause: () => void;
-  readonly resume: () => void;
-  /** What it answers to a command, as RESP says it: `+PONG\r\n`. */
-  readonly ask: (...words: readonly string[]) => Promise<string>;
+  /** On the same port, with what was written when data is kept. */
+  readonly start: () => Promise<void>;
 }
 
-/** A test that needs a `redis-server`: skipped without one, but never in continuous integration. */
-export function redisServerTest(name: string, test: () => Promise<void>): void {
-  const isSkipped = !hasRedisServer && Deno.env.get("CI") !== "true";
-  Deno.test({ name: isSkipped ? `${name} (no redis-server)` : name, ignore: isSkipped, fn: test });
-}
-
-export async function startRedisServer(): Promise<RedisServer> {
-  const stack = new AsyncDisposableStack();
-  const dir = stack.use(await tempDir()).path;
+/** @param args more of the command line, such as `--appendonly yes` */
+export async function startRedis(...args: readonly string[]): Promise<RedisServer> {
+  const dir = await tempDir();
   const port = freePort();
-  let running: ReturnType<typeof spawnCommand> | undefined;
+  let child: Deno.ChildProcess | undefined;
 
-  async function start({ keepsData }: { readonly keepsData: boolean }): Promise<void> {
-    if (!keepsData) await Deno.remove(`${dir}/appendonlydir`, { recursive: true }).catch(() => {});
-    running = spawnCommand("redis-server", argumentsFor(port, dir), {}, dir);
-    const { child, stdout } = running;
-    const over = child.status.then(() => Promise.reject(new Error(stdout.text())));
-    over.catch(() => {});
-    const isReady = () => ask(port, ["PING"]).then((said) => said === "+PONG\r\n", () => false);
-    await Promise.race([until("redis-server", isReady), over]);
+  async function cli(...command: readonly string[]): Promise<string> {
+    const output = await new Deno.Command("redis-cli", {
+      args: ["-p", String(port), ...command],
+    }).output();
+    return new TextDecoder().decode(output.stdout).trim();
+  }
+
+  async function start(): Promise<void> {
+    child = new Deno.Command("redis-server", {
+      args: ["--port", String(port), "--dir", dir.path, "--save", "", ...args],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    await until("Redis", async () => await cli("ping") === "PONG");
   }
 
   async function kill(): Promise<void> {
-    if (running === undefined) return;
-    const { child, stdout, stderr } = running;
-    running = undefined;
-    child.kill("SIGKILL");
-    await Promise.all([child.status, stdout.ended, stderr.ended]);
+    child?.kill("SIGKILL");
+    await child?.status;
+    child = undefined;
   }
 
-  stack.defer(kill);
-  await start({ keepsData: false });
+  await start();
   return {
-    port,
     url: `redis://127.0.0.1:${port}`,
+    cli,
+    signal: (signal) => child?.kill(signal),
     kill,
     start,
-    pause: () => running?.child.kill("SIGSTOP"),
-    resume: () => running?.child.kill("SIGCONT"),
-    ask: (...words) => ask(port, words),
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    async [Symbol.asyncDispose]() {
+      await kill();
+      await dir[Symbol.asyncDispose]();
+    },
   };
 }
 
-/** What is acknowledged is in the log, which the system has when the process is killed. */
-function argumentsFor(port: number, dir: string): readonly string[] {
-  const settings = { port: String(port), bind: "127.0.0.1", dir, save: "", appendonly: "yes" };
-  return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+/** A test that starts a Redis. */
+export function redisTest(name: string, test: () => Promise<void>): void {
+  Deno.test({
+    name: IS_SKIPPED ? `${name} (no redis-server)` : name,
+    ignore: IS_SKIPPED,
+    fn: test,
+  });
 }
 
-/** One command on a connection of its own; answers of more than one packet are cut. */
-async function ask(port: number, words: readonly string[]): Promise<string> {
-  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  await connection.write(new TextEncoder().encode(`${words.join(" ")}\r\n`));
-  const buffer = new Uint8Array(64 * 1024);
-  const count = await connection.read(buffer);
-  return new TextDecoder().decode(buffer.subarray(0, count ?? 0));
-}
+const isThere = await (async () => {
+  try {
+    return (await new Deno.Command("redis-server", { args: ["--version"] }).output()).success;
+  } catch {
+    return false;
+  }
+})();
 
-/** Whether there is such a program. */
-export const hasRedisServer = await new Deno.Command("redis-server", {
-  args: ["--version"],
-  stdout: "null",
-})
-  .output().then(({ success }) => success, () => false);
+export const IS_SKIPPED = !isThere && Deno.env.get("CI") !== "true";

@@ -3,27 +3,24 @@
  *
  * @module
  */
-import { deepStrictEqual as assertEquals, rejects as assertRejects } from "node:assert/strict";
-import { redisServerTest, startRedisServer } from "./redis_server.ts";
+import { deepStrictEqual as assertEquals } from "node:assert/strict";
+import { redisTest, startRedis } from "./redis_server.ts";
 
-redisServerTest("a Redis that is killed comes back with what it had, or with nothing", async () => {
-  await using redis = await startRedisServer();
-  assertEquals(await redis.ask("SET", "key", "value"), "+OK\r\n");
-  await redis.kill();
-  await assertRejects(redis.ask("PING"), Deno.errors.ConnectionRefused);
-  await redis.start({ keepsData: true });
-  assertEquals(await redis.ask("GET", "key"), "$5\r\nvalue\r\n");
-  await redis.kill();
-  await redis.start({ keepsData: false });
-  assertEquals(await redis.ask("GET", "key"), "$-1\r\n");
-});
+for (const [appendOnly, kept] of [["yes", "value"], ["no", ""]] as const) {
+  redisTest(`a Redis that is killed comes back, append-only ${appendOnly}`, async () => {
+    await using redis = await startRedis("--appendonly", appendOnly);
+    assertEquals(await redis.cli("SET", "key", "value"), "OK");
+    await redis.kill();
+    assertEquals(await redis.cli("PING"), "");
+    await redis.start();
+    assertEquals(await redis.cli("GET", "key"), kept);
+  });
+}
 
-redisServerTest("a Redis that pauses answers when it goes on", async () => {
-  await using redis = await startRedisServer();
-  redis.pause();
-  const asked = redis.ask("PING");
-  // Connections are still made: that is the system's work.
-  using _ = await Deno.connect({ hostname: "127.0.0.1", port: redis.port });
-  redis.resume();
-  assertEquals(await asked, "+PONG\r\n");
+redisTest("a Redis that sleeps answers when it goes on", async () => {
+  await using redis = await startRedis();
+  redis.signal("SIGSTOP");
+  const asked = redis.cli("PING");
+  redis.signal("SIGCONT");
+  assertEquals(await asked, "PONG");
 });

@@ -5,9 +5,9 @@
  * @module
  */
 import { freePort } from "./free_port.ts";
-import { hasPostgres, type OwnSchema, ownSchema, POSTGRES_URL } from "./postgres.ts";
+import { type OwnSchema, ownSchema, POSTGRES_URL, postgresTest } from "./postgres.ts";
 import { type Program, startProgram } from "./program.ts";
-import { hasRedisServer } from "./redis_server.ts";
+import { IS_SKIPPED, redisTest } from "./redis_server.ts";
 import { tempDir } from "./temp_dir.ts";
 import { TEST_JWT_SECRET } from "./tokens.ts";
 
@@ -46,15 +46,10 @@ export interface Replicas extends AsyncDisposable {
   readonly origins: readonly string[];
 }
 
-/** A test that needs PostgreSQL and a `redis-server`; see `postgresTest`. */
+/** A test that needs PostgreSQL and a Redis. */
 export function replicasTest(name: string, test: () => Promise<void>): void {
-  const isThere = hasPostgres && hasRedisServer;
-  const ignore = !isThere && Deno.env.get("CI") !== "true";
-  Deno.test({
-    name: isThere ? name : `${name} (no PostgreSQL or no redis-server)`,
-    ignore,
-    fn: test,
-  });
+  if (IS_SKIPPED) redisTest(name, test);
+  else postgresTest(name, test);
 }
 
 /** Starts them all at once, and waits until they listen. */

@@ -9,7 +9,7 @@ import { configFor, EVERYTHING_PATH, startEverything } from "./everything.ts";
 import { openFaultProxy } from "./fault_proxy.ts";
 import { freePort } from "./free_port.ts";
 import { callModern } from "./modern.ts";
-import { startRedisServer } from "./redis_server.ts";
+import { startRedis } from "./redis_server.ts";
 import { postgresPlace, replicasTest, startReplicas } from "./replicas.ts";
 import { mintToken } from "./tokens.ts";
 import { until } from "./until.ts";
@@ -17,7 +17,7 @@ import { until } from "./until.ts";
 replicasTest("replicas share a catalog, die, sleep and come back, behind a balancer", async () => {
   await using upstream = await startEverything();
   const { host, port } = postgresPlace();
-  await using redis = await startRedisServer();
+  await using redis = await startRedis();
   await using proxy = await openFaultProxy(port, host);
   const entrance = freePort();
   await using replicas = await startReplicas({

@@ -1,6 +1,5 @@
 /**
- * Processes, those of this checkout above all: only the variables that they are given, and what
- * they write kept.
+ * A Deno process of this checkout: only the variables that it is given, and what it writes kept.
  *
  * @module
  */
@@ -21,8 +20,8 @@ export function spawnDeno(
 ) {
   const deno = Deno.execPath();
   return before === undefined
-    ? spawnCommand(deno, args, env, cwd)
-    : spawnCommand("sh", ["-c", `${before}; exec "$@"`, "sh", deno, ...args], env, cwd);
+    ? spawn(deno, args, env, cwd)
+    : spawn("sh", ["-c", `${before}; exec "$@"`, "sh", deno, ...args], env, cwd);
 }
 
 /** A shell that runs these commands. */
@@ -31,11 +30,10 @@ export function spawnShell(
   env: Readonly<Record<string, string>>,
   cwd: string | URL,
 ) {
-  return spawnCommand("bash", ["-c", commands], env, cwd);
+  return spawn("bash", ["-c", commands], env, cwd);
 }
 
-/** Any program. */
-export function spawnCommand(
+function spawn(
   command: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
