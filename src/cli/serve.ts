@@ -50,8 +50,12 @@ export async function serve(args: readonly string[]): Promise<number> {
   const kept = { jwtKeys, encryptionSecret, database, giveUp };
   const opening = listen(config, systemClock, log, kept);
   const opened = await Promise.race([opening, stopped]);
+  const end = () => {
+    if (reason !== undefined) throw new Error(reason);
+    return 0;
+  };
   // Nothing has begun.
-  if (typeof opened === "string") return 0;
+  if (typeof opened === "string") return end();
   const { server, app, url } = opened;
   for (const note of [...config.notes, ...warnings(config)]) log.warning(note);
   const first = Promise.race([app.started, stopped]);
@@ -69,8 +73,7 @@ export async function serve(args: readonly string[]): Promise<number> {
   const signal = await stopped;
   watch.stop();
   await stop(config, app, server, signal === "SIGTERM" ? config.drainMs : 0);
-  if (reason !== undefined) throw new Error(reason);
-  return 0;
+  return end();
 }
 
 type Kept = Pick<Platform, "jwtKeys" | "encryptionSecret" | "database" | "giveUp">;

@@ -19,6 +19,10 @@ import { until } from "../support/until.ts";
 const RETURN_MS_MAX = 5_000;
 const CHANGE_MS_MAX = 1_000;
 const RESTART_MS = 10_000;
+/** A second for a connection, five for a statement, and the way there and back. */
+const WAIT_MS_MAX = 7_000;
+/** What a machine may add that has other work besides. */
+const SLACK_MS = 1_000;
 
 interface World extends AsyncDisposable {
   readonly proxy: FaultProxy;
@@ -146,7 +150,7 @@ postgresTest("F31: calls go on while the database restarts, changes are refused"
   figure("F31", `success of ${results.length} calls`, share, "at least 99", " %");
   figure("F31", "noticed after", noticed, `at most ${CHANGE_MS_MAX}`, " ms");
   figure("F31", "changes work again after", returned, `at most ${RETURN_MS_MAX}`, " ms");
-  assert(share >= 99 && noticed <= CHANGE_MS_MAX + 300 && returned <= RETURN_MS_MAX);
+  assert(share >= 99 && noticed <= CHANGE_MS_MAX + SLACK_MS && returned <= RETURN_MS_MAX);
 });
 
 postgresTest("F31: rights that are too old are none, and /ready says so", async () => {
@@ -192,7 +196,7 @@ postgresTest(
       await release.promise;
     });
     await held.promise;
-    const longest = { changeMs: 0, healthMs: 0 };
+    const longest = { changeMs: 0, readyMs: 0 };
     const changes = Array.from({ length: 40 }, async (_, i) => {
       const start = performance.now();
       const answer = await changed(world, `held-${i}`);
@@ -201,16 +205,13 @@ postgresTest(
     });
     let isOver = false;
     const watching = (async () => {
+      // Rights are read meanwhile: what can be read is not behind what cannot be written.
       while (!isOver) {
-        const ms = await timed(async () =>
-          await (await fetch(`${world.gateway.origin}/health`)).text()
-        );
-        longest.healthMs = Math.max(longest.healthMs, ms);
+        const ms = await timed(async () => assertEquals(await world.ready(), READY));
+        longest.readyMs = Math.max(longest.readyMs, ms);
       }
     })();
     assertEquals(new Set(await Promise.all(changes)), new Set(["503,unavailable"]));
-    // Rights are still read meanwhile: what can be read is not behind what cannot be written.
-    assertEquals(await world.ready(), READY);
     assert(await world.call());
     isOver = true;
     await watching;
@@ -222,9 +223,10 @@ postgresTest(
       "F32",
       "longest wait for 503",
       longest.changeMs,
-      "1 s for a connection, 5 s for a statement",
+      `at most ${WAIT_MS_MAX}`,
       " ms",
     );
-    figure("F32", "longest answer of /health meanwhile", longest.healthMs, "no stall", " ms");
+    figure("F32", "longest answer of /ready meanwhile", longest.readyMs, "no stall", " ms");
+    assert(longest.changeMs <= WAIT_MS_MAX);
   },
 );
