@@ -30,6 +30,7 @@ import { createCatalogSide, firstReading, openCatalog } from "./app/catalog_side
 import { openStatelessServers } from "./app/bridge_side.ts";
 import { argumentCheck, createMessageSide, openSessions } from "./app/message_side.ts";
 import { openRedis } from "./app/redis_side.ts";
+import { openStorage, patiently } from "./app/storage_side.ts";
 import { createUpstreamSide } from "./app/upstream_side.ts";
 
 export type { Platform } from "./app/base.ts";
@@ -68,8 +69,9 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   let isFinishing = false;
 
   const upstream = createUpstreamSide(base, (id) => kept.catalog.upstream(id)?.server);
-  const kept = await openCatalog(base);
-  const accounts = await openAccounts(base, kept.database);
+  const database = await openStorage(base);
+  const kept = await patiently(base, database, () => openCatalog(base, database));
+  const accounts = await patiently(base, database, () => openAccounts(base, database));
   const { catalog, views, tables } = kept;
   const audit = await openAudit(base, kept.database);
   const hooks = auditHooks(base, audit.trail, catalog);
@@ -133,8 +135,11 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     health: createHealth({
       version: VERSION,
       revisions: [...STATELESS_REVISIONS, ...SESSION_REVISIONS],
-      notReady: () => phase === "ready" ? [] : [phase],
-      degraded: shared.degraded,
+      notReady: () => [
+        ...phase === "ready" ? [] : [phase],
+        ...accounts.rights.areKnown() ? [] : ["database"],
+      ],
+      degraded: () => [...database.isAway() ? ["database"] : [], ...shared.degraded()],
     }),
     endpoints,
     admin: createApi(base, {
@@ -160,7 +165,12 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     fetch: (request, info) => edge.fetch(request, info),
     started,
     declare: kept.catalog.declare,
-    isFirstStart: () => tables.facts.create("first_start", new Date(clock.now()).toISOString()),
+    isFirstStart: () =>
+      patiently(
+        base,
+        database,
+        () => tables.facts.create("first_start", new Date(clock.now()).toISOString()),
+      ),
     drain() {
       phase = "draining";
     },
@@ -184,7 +194,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
       await bridge.close();
       await upstream.close();
       await audit.close();
-      await Promise.all([kept.database.close(), shared.close()]);
+      await Promise.all([database.close(), shared.close()]);
     },
   };
 }

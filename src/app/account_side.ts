@@ -23,7 +23,8 @@ export async function openAccounts({ config, platform, timers, pace }: Base, dat
     tables,
     clock,
     timers,
-    failed: (what, error) => log.error(what, { error }),
+    follow: database.follow,
+    failed: (what, error) => (database.isAway() ? log.debug : log.error)(what, { error }),
   }, { pollMs: database.kind === "postgres" ? POLL_MS : undefined });
   const rights = createRights({ accounts, clock, timers, pace }, config);
   const deps = { tables, accounts, clock };

@@ -20,6 +20,10 @@ export interface Platform {
   readonly log: Log;
   readonly listener: { readonly hostname: string; readonly port: number; readonly secure: boolean };
   readonly database: DatabasePlace;
+  /** Told when the database goes away, and when it is back: at the start there is nobody to ask. */
+  readonly noteDatabase: (isAway: boolean) => void;
+  /** Ends the process with this error: it must not go on. */
+  readonly giveUp: (reason: string) => void;
   /** Keys of the gateway's own tokens. */
   readonly jwtKeys: GatewayKeys;
   /** `AUTH_ENCRYPTION_SECRET`, given or generated. */

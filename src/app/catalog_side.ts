@@ -14,8 +14,7 @@ import { VERSION } from "../domain/version.ts";
 import { createOwnReader } from "../mcp/own/own_reader.ts";
 import { randomText } from "../platform/random.ts";
 import type { Timers } from "../platform/timers.ts";
-import { openDatabase } from "../storage/database.ts";
-import { migrate } from "../storage/migrate.ts";
+import type { Database } from "../storage/database.ts";
 import { createKeyring } from "../storage/sealed.ts";
 import { createCatalogTables } from "../storage/tables/catalog.ts";
 import { createProber } from "../upstream/prober.ts";
@@ -34,18 +33,21 @@ const COLLISIONS_LOGGED = 20;
 const PROBE_MS = 10_000;
 
 /** The catalog, from the database and the config file. */
-export async function openCatalog({ config, platform, timers, pace }: Base) {
+export async function openCatalog(
+  { config, platform, timers, pace }: Base,
+  database: Database,
+) {
   const { clock, log } = platform;
-  const database = openDatabase(platform.database, { timers });
+  const keyring = createKeyring(platform.encryptionSecret, config.encryptionSecretPrevious);
+  const tables = createCatalogTables(database, { clock, keyring });
+  const catalog = await createLiveCatalog({
+    tables,
+    timers,
+    follow: database.follow,
+    // That it is away is said once.
+    failed: (what, error) => (database.isAway() ? log.debug : log.error)(what, { error }),
+  }, { pollMs: database.kind === "postgres" ? POLL_MS : undefined });
   try {
-    await migrate(database, { clock });
-    const keyring = createKeyring(platform.encryptionSecret, config.encryptionSecretPrevious);
-    const tables = createCatalogTables(database, { clock, keyring });
-    const catalog = await createLiveCatalog({
-      tables,
-      timers,
-      failed: (what, error) => log.error(what, { error }),
-    }, { pollMs: database.kind === "postgres" ? POLL_MS : undefined });
     await catalog.declare(config.declarations);
     const collided = (endpoint: string, collisions: readonly Collision[]) =>
       log.warning("Items have one name: only the first of them is shown", {
@@ -54,7 +56,7 @@ export async function openCatalog({ config, platform, timers, pace }: Base) {
       });
     return { database, tables, catalog, views: createViews({ catalog, pace, collided }) };
   } catch (error) {
-    await database.close();
+    catalog.close();
     throw error;
   }
 }

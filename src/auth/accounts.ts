@@ -48,6 +48,8 @@ export interface AccountsDeps {
   readonly tables: AccountTables;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** Calls back when it is worth to look sooner. Gives the way to stop that. */
+  readonly follow: (changed: () => void) => () => void;
   readonly failed: (what: string, error: unknown) => void;
 }
 
@@ -59,7 +61,7 @@ export interface AccountsOptions {
 const PRUNE_MS = 3_600_000;
 
 export async function createAccounts(
-  { tables, clock, timers, failed }: AccountsDeps,
+  { tables, clock, timers, follow, failed }: AccountsDeps,
   { pollMs }: AccountsOptions,
 ): Promise<Accounts> {
   const people = createPeople();
@@ -118,7 +120,9 @@ export async function createAccounts(
   await loadAll();
   const report = (error: unknown) => failed("Accounts could not be read again", error);
   const stops = [repeat(timers, PRUNE_MS, () => tables.tokens.prune(clock.now()).catch(report))];
-  if (pollMs !== undefined) stops.push(repeat(timers, pollMs, () => refresh().catch(report)));
+  const look = () => refresh().catch(report);
+  if (pollMs !== undefined) stops.push(repeat(timers, pollMs, look));
+  stops.push(follow(look));
   return {
     ...people.read,
     teamsHaveBeen: () => teamsHaveBeen,

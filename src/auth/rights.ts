@@ -29,6 +29,8 @@ export interface Rights {
    * @returns the way to stop that
    */
   readonly watch: (principal: Principal, changed: () => void) => () => void;
+  /** Whether anything certain is known. */
+  readonly areKnown: () => boolean;
   readonly close: () => void;
 }
 
@@ -78,9 +80,11 @@ export function createRights(deps: RightsDeps, options: RightsOptions): Rights {
     }
   }
 
+  const areKnown = () => accounts.ageMs() <= options.rightsMaxMs;
+
   function principalOf(credential: Credential): Principal {
     if (credential === NO_CREDENTIAL) return ANONYMOUS;
-    if (accounts.ageMs() > options.rightsMaxMs) throw unknownRights();
+    if (!areKnown()) throw unknownRights();
     const version = accounts.version();
     let found = known.get(credential);
     if (found?.version !== version) {
@@ -140,6 +144,7 @@ export function createRights(deps: RightsDeps, options: RightsOptions): Rights {
       if (!isUnchanged(watcher)) queueMicrotask(watcher.changed);
       return stop;
     },
+    areKnown,
     close: unfollow,
   };
 }

@@ -26,6 +26,8 @@ export interface LiveCatalog extends Catalog {
 export interface LiveCatalogDeps {
   readonly tables: CatalogTables;
   readonly timers: Timers;
+  /** Calls back when it is worth to look sooner. Gives the way to stop that. */
+  readonly follow: (changed: () => void) => () => void;
   readonly failed: (what: string, error: unknown) => void;
 }
 
@@ -130,14 +132,13 @@ export async function createLiveCatalog(
     tell(changed);
   }
 
-  const failed = (error: unknown) => deps.failed("The catalog could not be read again", error);
-  const stops = [repeat(deps.timers, PRUNE_MS, () => tables.changes.prune().catch(failed))];
-  if (options.pollMs !== undefined) {
-    stops.push(repeat(deps.timers, options.pollMs, () => refresh().catch(failed)));
-  }
-
   await loadAll({ upstreams: new Set(), servers: new Set() });
   shelves.sort();
+  const failed = (error: unknown) => deps.failed("The catalog could not be read again", error);
+  const stops = [repeat(deps.timers, PRUNE_MS, () => tables.changes.prune().catch(failed))];
+  const look = () => refresh().catch(failed);
+  if (options.pollMs !== undefined) stops.push(repeat(deps.timers, options.pollMs, look));
+  stops.push(deps.follow(look));
   return {
     upstream: shelves.upstream,
     server: shelves.server,

@@ -48,12 +48,17 @@ export async function withDatabase<T>(
   try {
     return await work(database);
   } catch (error) {
-    if (!(error instanceof GatewayError && error.code === "unavailable")) throw error;
-    const shown = shownDatabase(config);
-    throw new Error(`The database ${shown} cannot be used: ${reasonOf(error)}`, { cause: error });
+    throw explained(config, error);
   } finally {
     await database.close();
   }
+}
+
+/** What is told of a failure to a person: which database, and what is wrong with it. */
+export function explained(config: Config, error: unknown): unknown {
+  if (!(error instanceof GatewayError && error.code === "unavailable")) return error;
+  const shown = shownDatabase(config);
+  return new Error(`The database ${shown} cannot be used: ${reasonOf(error)}`, { cause: error });
 }
 
 function opened(place: DatabasePlace, shown: string): Database {

@@ -15,7 +15,7 @@ import { environmentForPrograms } from "../platform/process.ts";
 import { IN_MEMORY } from "../storage/database_url.ts";
 import { createLog, type Log } from "../telemetry/log.ts";
 import { configFrom, parseOptions } from "./args.ts";
-import { databasePlace } from "./database_place.ts";
+import { databasePlace, explained } from "./database_place.ts";
 import { warnings } from "./doctor.ts";
 import { encryptionSecretOf } from "./encryption_secret.ts";
 import { loadGatewayKeys } from "./gateway_keys.ts";
@@ -39,11 +39,24 @@ export async function serve(args: readonly string[]): Promise<number> {
   const encryptionSecret = await encryptionSecretOf(config);
   const { stopped, stop: stopFor } = signals(log);
   outliveMistakes(log);
-  const kept = { jwtKeys, encryptionSecret, database };
-  const { server, app, url } = await listen(config, systemClock, log, kept);
+  let reason: string | undefined;
+  const giveUp = (why: string) => {
+    reason ??= why;
+    stopFor("none");
+  };
+  const kept = { jwtKeys, encryptionSecret, database, giveUp };
+  const opening = listen(config, systemClock, log, kept);
+  const opened = await Promise.race([opening, stopped]);
+  const end = () => {
+    if (reason !== undefined) throw new Error(reason);
+    return 0;
+  };
+  // Nothing has begun.
+  if (typeof opened === "string") return end();
+  const { server, app, url } = opened;
   for (const note of [...config.notes, ...warnings(config)]) log.warning(note);
   const first = Promise.race([app.started, stopped]);
-  if (await app.isFirstStart()) await greet(config, jwtKeys, url);
+  if (await Promise.race([app.isFirstStart(), stopped]) === true) await greet(config, jwtKeys, url);
   await first;
   const watch = watchConfig({
     config,
@@ -57,18 +70,19 @@ export async function serve(args: readonly string[]): Promise<number> {
   const signal = await stopped;
   watch.stop();
   await stop(config, app, server, signal === "SIGTERM" ? drainMsOf(config) : 0);
-  return 0;
+  return end();
 }
 
-type Kept = Pick<Platform, "jwtKeys" | "encryptionSecret" | "database">;
+type Kept = Pick<Platform, "jwtKeys" | "encryptionSecret" | "database" | "giveUp">;
 
 /** Requests that come before everything is there are told so. */
 async function listen(config: Config, clock: Clock, log: Log, kept: Kept) {
   const there: { app?: App } = {};
+  let isWaiting = false;
   const server = bind(
     config,
     log,
-    (request, info) => there.app?.fetch(request, info) ?? starting(),
+    (request, info) => there.app?.fetch(request, info) ?? starting(request, isWaiting),
   );
   const { hostname, port } = server.addr as Deno.NetAddr;
   const listener = { hostname: config.host, port, secure: false };
@@ -80,16 +94,25 @@ async function listen(config: Config, clock: Clock, log: Log, kept: Kept) {
     log,
     listener,
     processEnv,
+    noteDatabase: (isAway) => void (isWaiting = isAway),
     ...kept,
+  }).catch((error) => {
+    throw explained(config, error);
   });
   const name = hostname.includes(":") ? `[${hostname}]` : hostname;
   return { server, app, url: `http://${name}:${port}` };
 }
 
-function starting(): Response {
-  return new Response('{"status":"not ready","reasons":["starting"]}', {
+/** It can take as long as the database is away; whoever asks whether the process lives is told. */
+function starting(request: Request, isWaiting: boolean): Response {
+  const headers = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+  if (new URL(request.url).pathname === "/health") {
+    return new Response('{"status":"ok"}', { headers });
+  }
+  const reasons = ["starting", ...isWaiting ? ["database"] : []];
+  return new Response(JSON.stringify({ status: "not ready", reasons }), {
     status: 503,
-    headers: { "Content-Type": "application/json", "Retry-After": "1" },
+    headers: { ...headers, "Retry-After": "1" },
   });
 }
 

@@ -26,6 +26,7 @@ type Optional =
   | "jwtPrivateKeyPath"
   | "encryptionSecret"
   | "encryptionSecretPrevious"
+  | "redisUrl"
   | "logFormat";
 
 export type Settings =

@@ -246,10 +246,18 @@ export const LIMITS = {
   databaseConnections: 10,
   /** Wait for a free one of these connections: a busy database is told, not queued for. */
   databasePoolMs: 1000,
-  databaseConnectMs: 5_000,
-  /** One statement, waiting for locks included; the largest takes milliseconds. */
-  databaseStatementMs: 15_000,
-  /** Silence of PostgreSQL: more than connecting and a statement may take together. */
+  databaseConnectMs: 3_000,
+  /** One statement; the largest takes milliseconds. */
+  databaseStatementMs: 5_000,
+  /** Between two statements of a transaction, which holds locks meanwhile. */
+  databaseIdleMs: 15_000,
+  /** Wait for what another transaction has locked: each that waits has one of the connections. */
+  databaseLockMs: 3_000,
+  /** Wait of a process that starts for another one to bring the database to its form. */
+  databaseMigrationMs: 20_000,
+  /** A question that is asked every second, connecting included. */
+  databasePollMs: 3_000,
+  /** Silence of PostgreSQL: more than connecting and a migration may take together. */
   databaseSilentMs: 25_000,
   /** Runs of a transaction that PostgreSQL gave up in favour of another one. */
   databaseAttempts: 5,

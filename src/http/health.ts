@@ -20,7 +20,7 @@ export interface HealthOptions {
   readonly revisions: readonly string[];
   /** Reasons against more traffic, as stable words (`draining`); empty when there are none. */
   readonly notReady: () => readonly string[];
-  /** What does not work while the rest does, as stable words (`redis`). */
+  /** What does not work while the rest does, as stable words (`redis`, `database`). */
   readonly degraded: () => readonly string[];
 }
 

@@ -11,6 +11,7 @@
  * @module
  */
 import { sql, type Transaction } from "kysely";
+import { LIMITS } from "../domain/limits.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Database } from "./database.ts";
 import { catalogMigration } from "./migrations/0001_catalog.ts";
@@ -54,7 +55,7 @@ export async function migrate(
   migrations: readonly Migration[] = MIGRATIONS,
 ): Promise<Migrated> {
   return await database.transaction(async (db) => {
-    if (database.kind === "postgres") await sql`select pg_advisory_xact_lock(${LOCK})`.execute(db);
+    if (database.kind === "postgres") await locked(db);
     await db.schema.createTable("sallyport_migrations").ifNotExists()
       .addColumn("name", "text", (column) => column.primaryKey())
       .addColumn("applied_ms", "bigint", (column) => column.notNull())
@@ -70,4 +71,12 @@ export async function migrate(
     for (const { name } of migrations) present.delete(name);
     return { applied: missing.map(({ name }) => name), unknown: [...present].sort() };
   });
+}
+
+/** Whoever waits here waits for the same work to be done by another. */
+async function locked(db: Transaction<Schema>): Promise<void> {
+  const ms = sql.lit(LIMITS.databaseMigrationMs);
+  await sql`set local lock_timeout = ${ms}`.execute(db);
+  await sql`set local statement_timeout = ${ms}`.execute(db);
+  await sql`select pg_advisory_xact_lock(${LOCK})`.execute(db);
 }

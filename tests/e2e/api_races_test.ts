@@ -9,6 +9,8 @@ import { type ApiWorld, DATABASES, LOOPBACK_ALLOWED, openApiWorld } from "../sup
 import { messageOf, openModern } from "../support/open_reply.ts";
 import { postgresTest } from "../support/postgres.ts";
 import { startProgram } from "../support/program.ts";
+import { startRedis } from "../support/redis_server.ts";
+import { replicasTest } from "../support/replicas.ts";
 import { aTool, ERAS, inBothEras, namesOf } from "../support/shelf_world.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { mintToken, TEST_JWT_SECRET } from "../support/tokens.ts";
@@ -126,13 +128,16 @@ Deno.test("servers that come and go leave no session of a client behind", async 
   await until("the last session to end", () => stand.sessions.size === 0);
 });
 
-postgresTest("another replica on the database follows, and tells its clients", async () => {
-  await using world = await openApiWorld({ database: "postgres" });
+replicasTest("another replica on the database follows, and tells its clients", async () => {
+  await using redis = await startRedis();
+  const env = { REDIS_URL: redis.url };
+  await using world = await openApiWorld({ database: "postgres", env });
   await using dir = await tempDir();
   await using other = startProgram(["--data", `${dir.path}/data`, "--port", "0"], {
     cwd: dir.path,
     env: {
       ...LOOPBACK_ALLOWED,
+      ...env,
       JWT_SECRET_KEY: TEST_JWT_SECRET,
       AUTH_ENCRYPTION_SECRET: "only-for-tests-abcdefghij-0123456789-ZYX",
       DATABASE_URL: world.schema!.text,

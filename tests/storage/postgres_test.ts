@@ -12,13 +12,14 @@ import { sql } from "kysely";
 import { GatewayError } from "../../src/domain/errors.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import { systemClock as clock } from "../../src/platform/clock.ts";
-import type { Database } from "../../src/storage/database.ts";
+import { type Database, DatabaseRefused } from "../../src/storage/database.ts";
 import { parseDatabaseUrl, type PostgresUrl } from "../../src/storage/database_url.ts";
 import { migrate } from "../../src/storage/migrate.ts";
 import { createKeyring } from "../../src/storage/sealed.ts";
 import { createCatalogTables } from "../../src/storage/tables/catalog.ts";
 import { aRow, itemChanges, manyItems } from "../support/catalog_rows.ts";
 import { fakeClock, fakeTimers } from "../support/fake_clock.ts";
+import { openFaultProxy } from "../support/fault_proxy.ts";
 import { openPlace } from "../support/open_databases.ts";
 import { type OwnSchema, ownSchema, postgresTest } from "../support/postgres.ts";
 import { denoRun, runProgram } from "../support/program.ts";
@@ -162,6 +163,99 @@ postgresTest("transactions that PostgreSQL gives up are run again, unseen", asyn
   assertEquals(rows.map(({ length }) => length), [2, 2]);
 });
 
+async function migrated({ url }: OwnSchema): Promise<void> {
+  await using database = openPlace(url);
+  await migrate(database, { clock });
+}
+
+/** A user of PostgreSQL's that is no administrator, on this schema. */
+async function ownUser(
+  schema: OwnSchema,
+): Promise<AsyncDisposable & { readonly url: PostgresUrl }> {
+  const user = `sallyport_test_${crypto.randomUUID().replaceAll("-", "")}`;
+  await schema.ask(`create role ${user} login;
+    grant all on schema ${schema.url.schema} to ${user};
+    grant all on all tables in schema ${schema.url.schema} to ${user}`);
+  return {
+    url: { ...schema.url, user },
+    async [Symbol.asyncDispose]() {
+      await schema.ask(
+        `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${user}'`,
+      );
+      await schema.ask(`drop owned by ${user}; drop role ${user}`);
+    },
+  };
+}
+
+postgresTest(
+  "a server that takes no more connections is unavailable, and later it is not",
+  async () => {
+    await using schema = await ownSchema();
+    await migrated(schema);
+    await using user = await ownUser(schema);
+    await schema.ask(`alter role ${user.url.user} connection limit 1`);
+    await using late = openPlace(user.url);
+    {
+      await using early = openPlace(user.url);
+      await put(early, "early");
+      await assertRejects(put(late, "late"), UNAVAILABLE);
+    }
+    await until("the connection to be free", () => put(late, "late").then(() => true, () => false));
+  },
+);
+
+postgresTest("a primary that has become read-only is left for what its name leads to", async () => {
+  await using schema = await ownSchema();
+  await migrated(schema);
+  await using user = await ownUser(schema);
+  await schema.ask(`alter role ${user.url.user} set default_transaction_read_only = on`);
+  await using database = openPlace(user.url);
+  await Promise.all(Array.from({ length: 5 }, () => database.snapshot(pidOf)));
+  // Of those who connect from now on: the connections that are open stay as they are.
+  await schema.ask(`alter role ${user.url.user} set default_transaction_read_only = off`);
+  await assertRejects(put(database, "before"), UNAVAILABLE);
+  await put(database, "after");
+});
+
+postgresTest("what other processes do is heard, also after the connection was lost", async () => {
+  await using schema = await ownSchema();
+  await using other = openPlace(schema.url);
+  await using proxy = await openFaultProxy(schema.url.port, schema.url.host);
+  await using database = openPlace({ ...schema.url, port: proxy.port });
+  let heard = 0;
+  database.follow(() => heard++);
+  for (const count of [1, 2]) {
+    await until("a connection", () => database.ping().then(() => true, () => false));
+    await other.transaction(pidOf);
+    await until("the news", () => heard === count);
+    proxy.reset();
+  }
+});
+
+postgresTest("polls are answered while all other connections are in use", async () => {
+  await using schema = await ownSchema();
+  await using database = openPlace(schema.url);
+  const gate = Promise.withResolvers<void>();
+  const holding = Array.from(
+    { length: LIMITS.databaseConnections },
+    () =>
+      database.transaction(async (db) => {
+        await pidOf(db);
+        await gate.promise;
+      }),
+  );
+  await assertRejects(database.transaction(pidOf), UNAVAILABLE);
+  await database.ping();
+  gate.resolve();
+  await Promise.all(holding);
+});
+
+postgresTest("a user that is not there is a mistake, and nothing to wait for", async () => {
+  await using schema = await ownSchema();
+  await using database = openPlace({ ...schema.url, user: "sallyport_test_nobody" });
+  await assertRejects(database.ping(), DatabaseRefused);
+});
+
 postgresTest("integers are numbers, however PostgreSQL sends them", async () => {
   await using schema = await ownSchema();
   await using database = openPlace(schema.url);
@@ -216,16 +310,16 @@ Deno.test("a server that does not answer is unavailable in time", async () => {
 
 postgresTest("a server that falls silent is given up in time, and asked again later", async () => {
   await using schema = await ownSchema();
-  await using relay = openRelay(schema.url);
+  await using proxy = await openFaultProxy(schema.url.port, schema.url.host);
   const timers = fakeTimers(fakeClock());
-  await using database = openPlace({ ...schema.url, ...relay.address }, timers);
+  await using database = openPlace({ ...schema.url, port: proxy.port }, timers);
   await database.transaction(pidOf);
-  relay.silence(true);
+  proxy.set({ isHole: true });
   const refused = assertRejects(database.transaction(pidOf), UNAVAILABLE);
   await until("the question to be asked", () => timers.open() > 0);
   timers.advance(LIMITS.databaseSilentMs);
   await refused;
-  relay.silence(false);
+  proxy.set({});
   assert(await database.transaction(pidOf) > 0);
 });
 
@@ -248,44 +342,6 @@ Deno.test("a server without TLS is sent nothing that TLS was to protect", async 
   assert(heard.length > SSL_REQUEST_BYTES);
   assert(!heard.includes("somebody") && !heard.includes(PASSWORD), heard);
 });
-
-/** Between the gateway and PostgreSQL; silent, it takes everything and passes nothing on. */
-function openRelay(url: PostgresUrl) {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const open = new Set<Deno.Conn>();
-  let isSilent = false;
-
-  async function pass(from: Deno.Conn, to: Deno.Conn): Promise<void> {
-    try {
-      const buffer = new Uint8Array(64 * 1024);
-      for (let n = await from.read(buffer); n !== null; n = await from.read(buffer)) {
-        if (!isSilent) await to.write(buffer.slice(0, n));
-      }
-    } catch {
-      // Either end has gone.
-    }
-    for (const one of [from, to]) if (open.delete(one)) one.close();
-  }
-
-  const relaying = (async () => {
-    for await (const near of listener) {
-      const far = await Deno.connect({ hostname: url.host, port: url.port });
-      open.add(near).add(far);
-      pass(near, far);
-      pass(far, near);
-    }
-  })();
-
-  return {
-    address: { host: "127.0.0.1", port: listener.addr.port },
-    silence: (silent: boolean) => void (isSilent = silent),
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      await relaying;
-      for (const one of open) one.close();
-    },
-  };
-}
 
 function urlOf(port: number): PostgresUrl {
   return parseDatabaseUrl(`postgres://somebody:${PASSWORD}@127.0.0.1:${port}/name`) as PostgresUrl;

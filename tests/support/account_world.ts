@@ -32,6 +32,7 @@ export async function openAccounts(options: Partial<RightsOptions> & { pollMs?: 
   const tables: AccountTables = createAccountTables(database, { clock });
   const failures: unknown[] = [];
   const accounts = await createAccounts({
+    follow: database.follow,
     tables,
     clock,
     timers,

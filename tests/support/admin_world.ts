@@ -95,7 +95,12 @@ export async function adminWorld(
     throw new Error(what, { cause: error });
   };
   // The catalog's own timers are not what is counted here.
-  const catalog = await createLiveCatalog({ tables, timers: fakeTimers(clock), failed }, {
+  const catalog = await createLiveCatalog({
+    tables,
+    follow: () => () => {},
+    timers: fakeTimers(clock),
+    failed,
+  }, {
     pollMs: undefined,
   });
   const stats = createStats(clock.now(), { methods: ["tools/call", "ping"], upstreamsMax: 10 });

@@ -11,22 +11,34 @@ import { tempDir } from "./temp_dir.ts";
 export interface Terminals extends AsyncDisposable {
   /** Runs what goes on until it is stopped, and waits for the line that says where it listens. */
   readonly serve: (commands: string) => Promise<void>;
+  /** The same, of what says nothing. */
+  readonly start: (commands: string) => void;
   /** Runs these one after another in one shell, and gives what each of them printed. */
   readonly type: (steps: readonly string[]) => Promise<readonly string[]>;
 }
 
-/** On ports and in a data directory of their own, whatever the page says. */
-export async function openTerminals(): Promise<Terminals> {
+/** Of pages: each is replaced by a free one. */
+const PORTS = ["4444", "4102", "4103", "4500", "4501", "4502", "4503"];
+
+/**
+ * On ports and in a data directory of their own, whatever the page says.
+ *
+ * @param instead what else is put in place of something that the page says
+ */
+export async function openTerminals(
+  instead: Readonly<Record<string, string>> = {},
+): Promise<Terminals> {
   const dir = await tempDir();
   const mark = newMark();
-  const ports = new Map(["4444", "4102", "4103"].map((port) => [port, String(freePort())]));
+  const ports = new Map(PORTS.map((port) => [port, String(freePort())]));
   const adapted = (commands: string) =>
-    commands
+    Object.entries(instead).reduce((text, [said, meant]) => text.replaceAll(said, meant), commands)
       .replaceAll("npx -y deno@2.9.6", Deno.execPath())
       .replaceAll(/task start( token)?/g, `task start$1 --data ${dir.path}/data`)
       .replaceAll("task fixture", `task fixture --port ${ports.get("4102")}`)
       .replaceAll("task issuer", `task issuer --port ${ports.get("4103")}`)
-      .replaceAll(/127\.0\.0\.1:(\d+)/g, (all, port) => `127.0.0.1:${ports.get(port) ?? all}`);
+      .replaceAll(/(?<=[ =]|^)data(?=[/\n])/gm, `${dir.path}/pages`)
+      .replaceAll(/(?<=127\.0\.0\.1:|--port )\d+/g, (port) => ports.get(port) ?? port);
   const shell = (commands: string) =>
     spawnShell(adapted(commands), { ...mark.env, PORT: ports.get("4444")! }, ROOT);
 
@@ -34,6 +46,7 @@ export async function openTerminals(): Promise<Terminals> {
     async serve(commands) {
       await shell(commands).stdout.find(/^Listening on /m);
     },
+    start: (commands) => void shell(commands),
     async type(steps) {
       const end = `end-of-step-${crypto.randomUUID()}`;
       const { child, stdout, stderr } = shell(steps.map((one) => `${one}\necho ${end}`).join("\n"));

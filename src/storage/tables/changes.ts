@@ -36,9 +36,9 @@ const SLICE = 500;
 
 export function createChanges(database: Database): CatalogTables["changes"] {
   return {
-    revision: () => database.run(async (db) => (await stateOf(db)).revision),
+    revision: () => database.poll(async (db) => (await stateOf(db)).revision),
     since: (from) =>
-      database.run(async (db) => {
+      database.poll(async (db) => {
         const rows = await db.selectFrom("changes")
           .select(({ fn }) => ["kind", "id", fn.max("revision").as("revision")])
           .where("revision", ">", from)
