@@ -70,6 +70,7 @@ export function createAuditFiles(
   let end = found?.end ?? CHAIN_START;
   let last: Written | undefined = found;
   let out: AppendFile | undefined;
+  let dayEndMs = 0;
   const encoded = createEncode();
   let first = chainFiles(folder.list())[0]?.file ?? 1;
   if (!isSignedUpTo(folder, keys, end)) damaged("The signed head does not fit the audit files");
@@ -91,7 +92,10 @@ export function createAuditFiles(
 
   /** Where the next write goes. @returns its header, for a new file */
   function ready(): string {
-    const name = fileName(last?.file ?? 1, clock.now());
+    const nowMs = clock.now();
+    if (out !== undefined && nowMs < dayEndMs && last!.size < options.fileBytesMax) return "";
+    dayEndMs = nowMs - nowMs % DAY_MS + DAY_MS;
+    const name = fileName(last?.file ?? 1, nowMs);
     const isOver = last !== undefined && (last.name !== name || last.size >= options.fileBytesMax);
     if (isOver) close();
     if (out !== undefined) return "";
@@ -102,7 +106,7 @@ export function createAuditFiles(
     // Files without a signed head would be as good as files whose end was taken away.
     sign();
     const file = last === undefined ? first : last.file + 1;
-    const made = fileName(file, clock.now());
+    const made = fileName(file, nowMs);
     out = folder.append(made, 0);
     last = { name: made, file, size: 0 };
     return headerLine({ replica, file, ...end });

@@ -146,8 +146,9 @@ export function createHttpClient(clock: Clock, resolve?: Resolve): HttpClient {
     const { body, isQuiet = false } = request;
     const length = body === undefined ? "" : `Content-Length: ${body.length}\r\n`;
     const wireHead = `${request.head}${length}\r\n`;
+    // Before a connection is taken for it.
+    signal.throwIfAborted();
     for (let reused = isQuiet ? undefined : lease(key);; reused = undefined) {
-      signal.throwIfAborted();
       const connection = reused ?? await connect(request);
       const exchange = beginExchange(connection, signal);
       try {
@@ -163,6 +164,7 @@ export function createHttpClient(clock: Clock, resolve?: Resolve): HttpClient {
         const unanswered = error instanceof ConnectionLost && !error.answered;
         // Once, and only on a connection that may simply have been closed while it idled.
         if (!(reused && request.idempotent && unanswered)) throw error;
+        signal.throwIfAborted();
       }
     }
   }

@@ -47,6 +47,13 @@ Deno.test("a request that is aborted before it is sent opens no connection", asy
   assertEquals(world.server.connections(), 0);
 });
 
+Deno.test("a request that is aborted before it is sent leaves the kept connection to others", async () => {
+  await using world = openClientWorld(always(OK));
+  await world.ask();
+  await assertRejects(() => world.ask({ signal: AbortSignal.abort(REASON) }), REASON);
+  assertEquals([await world.ask(), world.server.connections()], ["ok", 1]);
+});
+
 Deno.test("aborting after the reply was released leaves the connection to others", async () => {
   await using world = openClientWorld(always(OK));
   const abort = new AbortController();
