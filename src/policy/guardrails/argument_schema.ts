@@ -30,6 +30,8 @@ export interface ArgumentCheck {
 }
 
 export interface ArgumentCheckOptions {
+  /** How a sentence begins, when it is not about arguments. */
+  readonly subject?: string;
   /**
    * Told once for each schema that is not checked by, or not always.
    * @param reason one sentence; holds text of the schema
@@ -50,6 +52,7 @@ interface Entry {
 
 export function createArgumentCheck(options: ArgumentCheckOptions): ArgumentCheck {
   const deps: RuleDeps = { meter: createMeter(), patterns: createPatterns() };
+  const { subject = "The arguments do not fit the schema of the tool" } = options;
   const byKey = new WeakMap<object, Entry>();
   const byText = new Map<string, Entry>();
 
@@ -110,7 +113,7 @@ export function createArgumentCheck(options: ArgumentCheckOptions): ArgumentChec
     try {
       return validator(args === undefined ? {} : args)
         ? undefined
-        : sentenceOf(validator.errors ?? []);
+        : sentenceOf(subject, validator.errors ?? []);
     } catch (error) {
       // A schema that refers to itself without end does so every time.
       if (error instanceof RangeError) {
