@@ -20,24 +20,26 @@ export function cleanedText(text: string, own: string): string {
 
 /** What stands in a page and is not meant for readers. */
 function withoutBlocks(text: string): string {
-  return ["script", "style"].reduce(withoutBlock, text);
+  return withoutBlock(withoutBlock(text, "<script", "</script>"), "<style", "</style>");
 }
 
-function withoutBlock(text: string, name: string): string {
+/** Without its last part, when that has no end. A pattern would look for the end again and again. */
+function withoutBlock(text: string, first: string, last: string): string {
   const lower = text.toLowerCase();
   let kept = "";
   let at = 0;
   for (;;) {
-    const start = lower.indexOf(`<${name}`, at);
-    const end = start < 0 ? -1 : lower.indexOf(`</${name}`, start);
-    if (end < 0) return kept + text.slice(at, start < 0 ? undefined : start);
+    const start = lower.indexOf(first, at);
+    if (start < 0) return kept + text.slice(at);
     kept += text.slice(at, start);
-    at = end;
+    const end = lower.indexOf(last, start);
+    if (end < 0) return kept;
+    at = end + last.length;
   }
 }
 
 function withoutMarkup(text: string): string {
-  const plain = text.replace(/<!--(?:[^-]|-(?!->))*-->/g, " ").replace(/<[a-z/!?][^<>]*>/gi, " ");
+  const plain = withoutBlock(text, "<!--", "-->").replace(/<[a-z/!?][^<>]*>/gi, " ");
   // Taking one tag out may have made another of what was around it.
   return plain.replace(/<(?=[a-z/!?])/gi, "");
 }

@@ -37,8 +37,10 @@ export interface Plan {
   readonly placeOf: (name: string) => Placed;
   /** Names in the query that the URL fixes: no argument may have another say. */
   readonly fixedNames: ReadonlySet<string>;
-  /** Of the body; `undefined` where there is none. */
-  readonly contentType: string | undefined;
+  /** Of the body, if there is one. */
+  readonly contentType: string;
+  /** Whether it is known to have a body, whatever arguments there are. */
+  readonly hasBody: boolean;
 }
 
 /** @throws {Error} for a URL that is none, see `parseUrlTemplate` */
@@ -68,18 +70,14 @@ export function planOf(tool: RestTool): Plan {
     if (!placed.has(name)) placed.set(name, placeOf(name));
   }
   const places = new Set([...placed.values()].map((one) => one.in));
-  const usual = places.has("form")
-    ? FORM_TYPE
-    : places.has("body")
-    ? "application/json"
-    : undefined;
   return {
     template,
     inUrl,
     placed,
     placeOf,
     fixedNames: fixedNames(template),
-    contentType: usual === undefined ? undefined : ownType ?? usual,
+    contentType: ownType ?? (hasForm ? FORM_TYPE : "application/json"),
+    hasBody: places.has("form") || places.has("body"),
   };
 }
 

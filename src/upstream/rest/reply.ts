@@ -39,15 +39,11 @@ export function resultOf(rules: ReplyRules, reply: RestReply, isModern: boolean)
   const isJson = !isEmpty && (isJsonType(essence) || essence === "" && startsAsJson(body));
   if (isJson) return jsonResult(rules, textOf(body), isModern);
   const content = isEmpty ? undefined : contentOf(rules, essence, charsetOf(type), body);
-  const needs = rules.filter !== undefined
-    ? "filter"
-    : rules.outputFault !== undefined
-    ? "output schema"
-    : undefined;
-  if (needs !== undefined) {
-    const text = `The tool has a ${needs}, and the reply (HTTP ${status}) is no JSON`;
+  if (rules.filter !== undefined || rules.outputFault !== undefined) {
+    const needs = rules.filter === undefined ? "an output schema" : "a filter";
+    const text = `The tool has ${needs}, and the reply (HTTP ${status}) is no JSON`;
     // What a filter was to take away must not be shown for want of one.
-    return errorResult(text, needs === "filter" || content === undefined ? [] : [content]);
+    return errorResult(text, rules.filter || content === undefined ? [] : [content]);
   }
   if (content !== undefined) return { content: [content] };
   return textResult(`The request was carried out; the reply (HTTP ${status}) has no content`);

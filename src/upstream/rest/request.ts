@@ -21,26 +21,28 @@ export interface RestRequest {
 }
 
 /**
+ * @param taken lower-cased names of headers that no argument may set
  * @returns makes the request of one call
  * @throws {Error} for a URL that is none
  * @throws {GatewayError} what it returns: `invalid_params`
  */
-export function compileRequest(tool: RestTool): (args: Arguments) => RestRequest {
+export function compileRequest(
+  tool: RestTool,
+  taken: ReadonlySet<string>,
+): (args: Arguments) => RestRequest {
   const plan = planOf(tool);
-  const hasBody = tool.method !== "GET" && tool.method !== "HEAD";
+  const mayHaveBody = tool.method !== "GET" && tool.method !== "HEAD";
   return (args) => {
     const given = givenIn(plan, args);
     const target = requestTarget(plan, args, given.query);
-    let headers = headerLines(given.header);
+    let headers = headerLines(given.header, taken);
     const inBody = [...given.body, ...given.form];
     const extra = hasWhole(given.body) && given.body.find(({ place }) => !place.whole);
     if (extra) throw refused(extra.place.name, "has no place in the request");
-    const type = plan.contentType ?? (inBody.length > 0 ? "application/json" : undefined);
-    if (!hasBody || type === undefined) {
-      return { target, headers, body: hasBody ? NONE : undefined };
-    }
-    const { type: written, bytes } = requestBody(type, inBody);
-    headers += `Content-Type: ${written}\r\n`;
+    if (!mayHaveBody) return { target, headers, body: undefined };
+    if (!plan.hasBody && inBody.length === 0) return { target, headers, body: NONE };
+    const { type, bytes } = requestBody(plan.contentType, inBody);
+    headers += `Content-Type: ${type}\r\n`;
     return { target, headers, body: bytes };
   };
 }

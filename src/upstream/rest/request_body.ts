@@ -84,7 +84,7 @@ function partName(name: string): string {
 
 function bytesOf({ place, value }: Given): Uint8Array {
   if (!place.isBase64) return Buffer.from(textOf(value));
-  const text = typeof value === "string" ? value.replace(/\s+/g, "") : "-";
+  const text = typeof value === "string" ? value.replace(/\s+/g, "") : "*";
   if (!/^(?:[A-Za-z0-9+/]*={0,2}|[A-Za-z0-9_-]*={0,2})$/.test(text)) {
     throw refused(place.name, "is not base64");
   }

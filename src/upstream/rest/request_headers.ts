@@ -28,16 +28,19 @@ export function isOwnHeader(name: string): boolean {
 
 /**
  * Lines, each ended by CRLF.
+ * @param taken lower-cased names that the tool sets itself
  * @throws {GatewayError} `invalid_params`
  */
-export function headerLines(given: readonly Given[]): string {
+export function headerLines(given: readonly Given[], taken: ReadonlySet<string>): string {
   let lines = "";
   for (const { place, value } of given) {
     const json = place.contentType === undefined ? value : JSON.stringify(value);
     const text = inOneText(place, place.as, json, (item) => item);
     if (text === undefined) continue;
     if (!isHeaderValue(text)) throw refused(place.name, "holds what a header cannot");
-    if (!isArgumentHeader(place.as)) throw refused(place.name, "cannot be sent in its header");
+    if (!isArgumentHeader(place.as) || taken.has(place.as.toLowerCase())) {
+      throw refused(place.name, "cannot be sent in its header");
+    }
     lines += `${place.as}: ${text}\r\n`;
     if (lines.length > LIMITS.mirrorLinesBytes) {
       throw refused(place.name, "is too long for a header");

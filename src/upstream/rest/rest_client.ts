@@ -121,7 +121,7 @@ export function createRestClient(deps: RestClientDeps, options: RestClientOption
     const accept = own.find(([name]) => /^accept$/i.test(name))?.[1] ?? ACCEPT;
     const schema = JSON.stringify(outputSchema);
     return {
-      request: compileRequest(tool),
+      request: compileRequest(tool, names),
       url,
       target: targetOf(url),
       fixed: `Host: ${url.host}\r\nAccept-Encoding: identity\r\nAccept: ${accept}\r\n` +

@@ -164,7 +164,7 @@ function noteBody(tool: RestTool, plan: Plan | undefined, note: Note): void {
   if (wholes.length > 0 && inBody.length > 1) {
     note("parameters", `"${shown(wholes[0]!.name)}" is the whole body, and there is more in it`);
   }
-  const essence = (plan.contentType ?? "application/json").split(";", 1)[0]!.trim().toLowerCase();
+  const essence = plan.contentType.split(";", 1)[0]!.trim().toLowerCase();
   const isForm = /^(?:application\/x-www-form-urlencoded|multipart\/form-data)$/.test(essence);
   if (inForm.length > 0 && !isForm) note("contentType", "must be that of a form");
   if (inBody.length > 0 && isForm) note("contentType", "is that of a form, and there is a body");
