@@ -9,6 +9,7 @@ import { isMembers, type Members } from "./document.ts";
 import { addArgument, type Argument, type Draft, freeName } from "./draft.ts";
 import { isStyle, textIn } from "./parameters.ts";
 import { Inexpressible, quoted } from "./references.ts";
+import { isReadOnly } from "./schema.ts";
 import { as31 } from "./schema_30.ts";
 
 /**
@@ -194,14 +195,8 @@ function objectOf(draft: Draft, source: unknown, depth = 0): ObjectShape | undef
     isOpen ||= shape.isOpen;
   }
   if (members.size === 0 && depth === 0) return undefined;
-  const own = [...members].filter(([, member]) => !isReadOnly(draft, member));
+  const own = [...members].filter(([, member]) => !isReadOnly(draft.references, member));
   return { members: own, required: needed, isOpen };
 }
 
 const ALTERNATIVE = ["oneOf", "anyOf", "not", "if", "patternProperties", "propertyNames"];
-
-function isReadOnly(draft: Draft, member: unknown): boolean {
-  const target = draft.references.resolve(member);
-  return isMembers(member) && member.readOnly === true ||
-    isMembers(target) && target.readOnly === true;
-}

@@ -118,7 +118,7 @@ export function createSchemaWriter(
       spend(keyword === "pattern" ? PATTERN_KEYWORDS + text / 20 : 1, keyword.length + text);
       members.push([keyword, written]);
     }
-    return withoutReadOnly(schema, Object.fromEntries(members));
+    return withoutReadOnly(references, schema, Object.fromEntries(members));
   }
 
   function writeKeyword(keyword: string, value: unknown, depth: number): unknown {
@@ -148,31 +148,37 @@ export function createSchemaWriter(
     for (const each of value) spend(0.1, JSON.stringify(each)?.length ?? 0);
   }
 
-  /** What only servers say is nothing that they can be told. */
-  function withoutReadOnly(source: Members, schema: Record<string, unknown>) {
-    if (!isMembers(source.properties) || !isMembers(schema.properties)) return schema;
-    const readOnly = Object.entries(source.properties).filter(([, each]) => isReadOnly(each));
-    if (readOnly.length === 0) return schema;
-    const names = new Set(readOnly.map(([name]) => name));
-    const properties = Object.entries(schema.properties).filter(([name]) => !names.has(name));
-    const { required } = schema;
-    return {
-      ...schema,
-      properties: Object.fromEntries(properties),
-      ...Array.isArray(required) ? { required: required.filter((name) => !names.has(name)) } : {},
-    };
-  }
-
-  function isReadOnly(property: unknown): boolean {
-    const target = references.resolve(property);
-    return isMembers(property) && property.readOnly === true ||
-      isMembers(target) && target.readOnly === true;
-  }
-
   return {
     write: (schema) => write(schema, 0),
     definitions: () => definitions.size === 0 ? undefined : Object.fromEntries(definitions),
   };
+}
+
+/** What only servers say is nothing that they can be told. */
+function withoutReadOnly(
+  references: References,
+  source: Members,
+  schema: Record<string, unknown>,
+): Record<string, unknown> {
+  if (!isMembers(source.properties) || !isMembers(schema.properties)) return schema;
+  const readOnly = Object.entries(source.properties).filter(([, each]) =>
+    isReadOnly(references, each)
+  );
+  if (readOnly.length === 0) return schema;
+  const names = new Set<unknown>(readOnly.map(([name]) => name));
+  const properties = Object.entries(schema.properties).filter(([name]) => !names.has(name));
+  const { required } = schema;
+  return {
+    ...schema,
+    properties: Object.fromEntries(properties),
+    ...Array.isArray(required) ? { required: required.filter((name) => !names.has(name)) } : {},
+  };
+}
+
+export function isReadOnly(references: References, member: unknown): boolean {
+  const target = references.resolve(member);
+  return isMembers(member) && member.readOnly === true ||
+    isMembers(target) && target.readOnly === true;
 }
 
 /** What they cost the compiler: see `schemaKeywords`. */
