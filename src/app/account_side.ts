@@ -29,6 +29,7 @@ export async function openAccounts({ config, platform, timers }: Base, database:
   const deps = { tables, accounts, clock };
   return {
     rights,
+    teamIdOf: (slugOrId: string) => accounts.team(slugOrId)?.id,
     findApiToken: createFindApiToken(deps),
     users: createUserService(deps),
     teams: createTeamService(deps),

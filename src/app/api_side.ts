@@ -23,14 +23,14 @@ interface ApiParts extends Kept, UpstreamSide, Services {
   readonly sessions: ReturnType<typeof openSessions>;
 }
 
-type Services = Pick<AccountSide, "users" | "teams" | "tokens" | "revocations">;
+type Services = Pick<AccountSide, "users" | "teams" | "tokens" | "revocations" | "teamIdOf">;
 
 const UNREADABLE = "Its stored credentials cannot be read with this AUTH_ENCRYPTION_SECRET: give " +
   "them again, or start with the earlier one in AUTH_ENCRYPTION_SECRET_PREVIOUS";
 
 /** The management API. */
 export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
-  const { tables, catalog, discovery, egress, client, stats, sessions } = parts;
+  const { tables, catalog, discovery, egress, client, stats, sessions, teamIdOf } = parts;
   const listed = async () => {
     const live = await sessions.list();
     return live.map(({ key, base, createdMs, usedMs }) => {
@@ -48,7 +48,9 @@ export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
       discovery,
     }),
     servers: createServerService({ tables, catalog }),
-    items: createItemService({ tables, catalog }, { separator: config.toolNameSeparator }),
+    items: createItemService({ tables, catalog, teamIdOf }, {
+      separator: config.toolNameSeparator,
+    }),
     statusOf(server) {
       const { status, lastSeenMs, lastError } = discovery.statusOf(server.id);
       const health = client.stateOf(server);

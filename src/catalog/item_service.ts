@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { maySee } from "../domain/access.ts";
+import { maySee, maySeeItem } from "../domain/access.ts";
 import { FaultyRequest } from "../domain/errors.ts";
 import { exposedName } from "../domain/exposed_name.ts";
 import type { Item, ItemKind } from "../domain/item.ts";
@@ -12,12 +12,13 @@ import type { UpstreamServer } from "../domain/server.ts";
 import type { CatalogTables, ItemRow } from "../storage/catalog_tables.ts";
 import type { Catalog } from "./catalog.ts";
 import {
-  checkManaged,
+  checkManagedItem,
   checkVersion,
   notFound,
   type Precondition,
   untilWritten,
 } from "./editing.ts";
+import { type AudienceChange, changedAudience, type TeamIdOf } from "./item_audience.ts";
 
 export interface ItemService {
   /** Items of these kinds that the principal may see, by server, kind and place. */
@@ -31,6 +32,7 @@ export interface ItemService {
   /**
    * @throws {GatewayError} `not_found`, `precondition_failed`
    * @throws {FaultyRequest} `conflict` when the name is taken
+   * @throws as `changedAudience`
    */
   readonly update: (
     kinds: readonly ItemKind[],
@@ -55,6 +57,7 @@ export type ItemChange = Partial<{
   readonly title: string | undefined;
   readonly description: string | undefined;
   readonly enabled: boolean;
+  readonly audience: AudienceChange;
 }>;
 
 export interface ShownItem {
@@ -65,6 +68,7 @@ export interface ShownItem {
 export interface ItemServiceDeps {
   readonly tables: CatalogTables;
   readonly catalog: Catalog;
+  readonly teamIdOf: TeamIdOf;
 }
 
 export interface ItemServiceOptions {
@@ -73,7 +77,7 @@ export interface ItemServiceOptions {
 }
 
 export function createItemService(
-  { tables, catalog }: ItemServiceDeps,
+  { tables, catalog, teamIdOf }: ItemServiceDeps,
   options: ItemServiceOptions,
 ): ItemService {
   function list(kinds: readonly ItemKind[], filter: ItemFilter, principal: Principal) {
@@ -82,8 +86,10 @@ export function createItemService(
     const shelves = upstream === undefined ? catalog.upstreams() : one === undefined ? [] : [one];
     const wanted = text?.toLowerCase();
     return shelves.filter(({ server }) => maySee(principal, server)).flatMap(({ server, items }) =>
-      items.filter((item) => kinds.includes(item.kind) && isAbout(item, wanted))
-        .map((item) => ({ item, server }))
+      items.filter((item) =>
+        kinds.includes(item.kind) && isAbout(item, wanted) &&
+        maySeeItem(principal, { server, item })
+      ).map((item) => ({ item, server }))
     );
   }
 
@@ -91,8 +97,9 @@ export function createItemService(
     for (const { server, items } of catalog.upstreams()) {
       const item = items.find((one) => one.id === id);
       if (item === undefined) continue;
-      if (!kinds.includes(item.kind) || !maySee(principal, server)) break;
-      return { item, server };
+      const shown = { item, server };
+      if (!kinds.includes(item.kind) || !maySeeItem(principal, shown)) break;
+      return shown;
     }
     throw notFound(NOUN[kinds[0]!]);
   }
@@ -129,14 +136,18 @@ export function createItemService(
       // What other replicas wrote must be known: names are given by what is seen here.
       await catalog.refresh();
       const shown = find(kinds, id, principal);
-      checkManaged(principal, shown.server);
+      checkManagedItem(principal, shown);
       checkVersion(isExpected, shown.item);
-      const { name, ...rest } = change;
+      const { name, audience, ...rest } = change;
       const isNamed = "name" in change;
       const wanted = name ?? (isNamed ? defaultName(shown) : shown.item.exposedName);
       if (isNamed && namesOf(shown.item.kind, id).has(wanted)) throw nameTaken(wanted);
       const revision = shown.item.revision;
-      await tables.items.update(id, revision, isNamed ? { ...rest, exposedName: wanted } : rest);
+      await tables.items.update(id, revision, {
+        ...rest,
+        ...isNamed && { exposedName: wanted },
+        ...audience && { audience: changedAudience(shown, audience, principal, teamIdOf) },
+      });
       await catalog.refresh();
       return find(kinds, id, principal);
     });

@@ -3,16 +3,16 @@
  *
  * @module
  */
-import { maySee } from "../domain/access.ts";
+import { maySee, maySeeItem } from "../domain/access.ts";
 import { type Fault, FaultyRequest, GatewayError } from "../domain/errors.ts";
 import type { ItemKind } from "../domain/item.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Principal } from "../domain/principal.ts";
-import type { Audience, VirtualServer } from "../domain/server.ts";
+import type { VirtualServer } from "../domain/server.ts";
 import { createRecords } from "./records.ts";
 import type { CatalogTables, ServerSettings } from "../storage/catalog_tables.ts";
 import type { Catalog, ServerShelf, Shelf } from "./catalog.ts";
-import { checkAudience, checkOwner, type Precondition, slugFor } from "./editing.ts";
+import { checkAudience, checkOwner, NOBODY, type Precondition, slugFor } from "./editing.ts";
 import { type Collision, createView, ruleOfServer } from "./view.ts";
 
 export interface ServerService {
@@ -97,8 +97,6 @@ export function createServerService({ tables, catalog }: ServerServiceDeps): Ser
   };
 }
 
-const NOBODY: Audience = { visibility: "private", team: undefined, owner: undefined };
-
 /**
  * Names that two items or more would have in this server. Items that are hidden or switched off do
  * not count: they have no names now.
@@ -129,8 +127,10 @@ function checkNames(
   const found = collisions(server, shelves);
   if (found.length === 0) return;
   const hidden = new Set(
-    shelves.filter((shelf) => !maySee(principal, shelf.server))
-      .flatMap(({ items }) => items.map(({ kind, exposedName }) => `${kind} ${exposedName}`)),
+    shelves.flatMap(({ server, items }) =>
+      items.filter((item) => !maySeeItem(principal, { server, item }))
+        .map(({ kind, exposedName }) => `${kind} ${exposedName}`)
+    ),
   );
   const faults = found.slice(0, LIMITS.apiNamesListed).map((collision) =>
     faultOf(collision, hidden)

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import type { Audience } from "./server.ts";
+
 export type ItemKind = "tool" | "prompt" | "resource" | "template";
 
 export const ITEM_KINDS: readonly ItemKind[] = ["tool", "prompt", "resource", "template"];
@@ -32,6 +34,8 @@ export interface Item {
   readonly enabled: boolean;
   /** When discovery first did not find it any more; `undefined` while it is there. */
   readonly missingSinceMs: number | undefined;
+  /** Who of those who see its server sees it; `undefined` for all of them. */
+  readonly audience: Audience | undefined;
 }
 
 /** What an upstream server said about itself when it was last discovered. */

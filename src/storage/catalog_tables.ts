@@ -134,7 +134,9 @@ export interface CatalogTables {
     readonly update: (
       id: string,
       revision: number | undefined,
-      change: Partial<Pick<Item, "exposedName" | "title" | "description" | "enabled">>,
+      change: Partial<
+        Pick<Item, "exposedName" | "title" | "description" | "enabled" | "audience">
+      >,
     ) => Promise<ItemRow>;
   };
   readonly changes: {

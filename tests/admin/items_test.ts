@@ -19,6 +19,7 @@ Deno.test("a tool is shown with what was discovered and what was made of it", as
     upstreamId: json.upstreamId,
     description: "Does search",
     enabled: true,
+    visibility: "public",
     missing: false,
     definition: { name: "search", description: "Does search" },
   });

@@ -112,10 +112,11 @@ export async function adminWorld(
   };
   const watched = interrupted(tables, () => world);
   const people = await openAccounts();
+  const teamIdOf = (slugOrId: string) => people.accounts.team(slugOrId)?.id;
   const deps: AdminDeps = {
     upstreams: createUpstreamService({ tables: watched, catalog, timers, checkUrl, discovery }),
     servers: createServerService({ tables: watched, catalog }),
-    items: createItemService({ tables: watched, catalog }, { separator: "-" }),
+    items: createItemService({ tables: watched, catalog, teamIdOf }, { separator: "-" }),
     statusOf: ({ id }) =>
       statuses.get(id) ?? { status: "unknown", lastSeenMs: undefined, lastError: undefined },
     sessions: { list: () => sessions, hashKey: new Uint8Array(32).fill(7) },
@@ -259,6 +260,7 @@ export function anItem(
     description: undefined,
     enabled: true,
     missingSinceMs: undefined,
+    audience: undefined,
     ...members,
   };
 }

@@ -5,13 +5,15 @@
  */
 import { z } from "@hono/zod-openapi";
 import type { ItemChange, ItemService, ShownItem } from "../../catalog/item_service.ts";
+import { audienceOf } from "../../domain/access.ts";
 import { GatewayError } from "../../domain/errors.ts";
 import { ITEM_KINDS, type ItemKind } from "../../domain/item.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import type { Visibility } from "../../domain/server.ts";
 import { list, one } from "./answers.ts";
 import { pageOf } from "./cursor.ts";
 import { NO_BODY, NO_QUERY, type Operation, operation } from "./operation.ts";
-import { itemKind, line, lines, pageOfSchema, pageQuery } from "./schemas.ts";
+import { itemKind, line, lines, pageOfSchema, pageQuery, visibility } from "./schemas.ts";
 
 /** One of the nouns. */
 export interface ItemNoun {
@@ -28,6 +30,9 @@ export interface ItemPatch {
   readonly title?: string | null | undefined;
   readonly description?: string | null | undefined;
   readonly enabled?: boolean | undefined;
+  readonly visibility?: Visibility | null | undefined;
+  readonly teamId?: string | null | undefined;
+  readonly owner?: string | null | undefined;
 }
 
 /** Members that items of each kind can have changed; `null` takes the change back. */
@@ -35,6 +40,11 @@ export const itemChange = {
   title: line(256).nullish(),
   description: lines(8192).nullish(),
   enabled: z.boolean().optional(),
+  visibility: visibility.nullish().openapi({
+    description: "to whom it is shown, of those who see its server; null: to all of them",
+  }),
+  teamId: line(LIMITS.subjectChars).nullish(),
+  owner: line(LIMITS.subjectChars).nullish(),
 };
 
 const QUERY = z.strictObject({
@@ -123,12 +133,19 @@ const ORDER = {
   weightMax: LIMITS.apiPageBytes,
 };
 
-function changeFrom({ name, title, description, enabled }: ItemPatch): ItemChange {
+function changeFrom({ name, title, description, enabled, ...shownTo }: ItemPatch): ItemChange {
+  const { visibility, teamId, owner } = shownTo;
+  const audience = {
+    ...visibility === undefined ? {} : { visibility: visibility ?? undefined },
+    ...teamId === undefined ? {} : { team: teamId ?? undefined },
+    ...owner === undefined ? {} : { owner: owner ?? undefined },
+  };
   return {
     ...name === undefined ? {} : { name: name ?? undefined },
     ...title === undefined ? {} : { title: title ?? undefined },
     ...description === undefined ? {} : { description: description ?? undefined },
     ...enabled === undefined ? {} : { enabled },
+    ...Object.keys(audience).length === 0 ? {} : { audience },
   };
 }
 
@@ -146,14 +163,21 @@ const recordSchema = z.object({
   title: z.string().optional(),
   description: z.string().optional(),
   enabled: z.boolean(),
+  visibility: visibility.openapi({
+    description: "its own or its server's, the narrower of the two",
+  }),
+  teamId: z.string().optional(),
+  owner: z.string().optional(),
   missing: z.boolean().openapi({ description: "not offered any more: hidden until it is again" }),
   definition: z.record(z.string(), z.unknown()).openapi({ description: "as discovered" }),
 });
 
 const definitionSchema = z.record(z.string(), z.unknown());
 
-function recordOf({ item }: ShownItem): z.input<typeof recordSchema> {
+function recordOf(shown: ShownItem): z.input<typeof recordSchema> {
+  const { item } = shown;
   const { id, kind, exposedName, upstreamName, upstreamId } = item;
+  const { visibility, team, owner } = audienceOf(shown);
   const definition = definitionSchema.parse(JSON.parse(item.definition));
   const isUri = kind === "resource" || kind === "template";
   return {
@@ -168,6 +192,9 @@ function recordOf({ item }: ShownItem): z.input<typeof recordSchema> {
     title: item.title ?? textOf(definition.title),
     description: item.description ?? textOf(definition.description),
     enabled: item.enabled,
+    visibility,
+    teamId: visibility === "team" ? team : undefined,
+    owner: visibility === "private" ? owner : undefined,
     missing: item.missingSinceMs !== undefined,
     definition,
   };

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { Visibility } from "../../domain/server.ts";
+
 export interface Schema {
   servers: ServersTable;
   items: ItemsTable;
@@ -49,6 +51,10 @@ export interface ItemsTable {
   description: string | null;
   enabled: 0 | 1;
   missing_since_ms: number | null;
+  /** `null` with its team and owner: as its server. */
+  visibility: Visibility | null;
+  team_id: string | null;
+  owner: string | null;
   revision: number;
 }
 
