@@ -64,8 +64,8 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   let phase: "starting" | "ready" | "draining" = "starting";
   let isFinishing = false;
 
-  const upstream = createUpstreamSide(base);
   const kept = await openCatalog(base);
+  const upstream = createUpstreamSide(base, kept.catalog);
   const accounts = await openAccounts(base, kept.database);
   const { catalog, views, tables } = kept;
   const endpoints = createEndpoints(catalog, views);
@@ -90,7 +90,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     stats,
     check,
     sessions,
-    serverOf: (slug: string) => catalog.upstream(slug)?.server,
+    serverOf: (slug: string) => catalog.shelf(slug)?.server,
     isFinishing: () => isFinishing,
   });
   const auth = createAuthSide(base, upstream.egress, accounts);

@@ -6,6 +6,7 @@
 import { createAdmin } from "../admin/admin.ts";
 import type { Discovery } from "../catalog/discovery.ts";
 import { createItemService } from "../catalog/item_service.ts";
+import { createOwnItemService } from "../catalog/own_item_service.ts";
 import { createServerService } from "../catalog/server_service.ts";
 import { ALL } from "../catalog/view.ts";
 import { createUpstreamService } from "../catalog/upstream_service.ts";
@@ -39,6 +40,9 @@ export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
       return { key, kind, subject, endpoint, revision, createdMs, usedMs };
     });
   };
+  const items = createItemService({ tables, catalog, teamIdOf }, {
+    separator: config.toolNameSeparator,
+  });
   return createAdmin({
     upstreams: createUpstreamService({
       tables,
@@ -48,9 +52,8 @@ export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
       discovery,
     }),
     servers: createServerService({ tables, catalog }),
-    items: createItemService({ tables, catalog, teamIdOf }, {
-      separator: config.toolNameSeparator,
-    }),
+    items,
+    own: createOwnItemService({ tables, catalog, items, teamIdOf }),
     statusOf(server) {
       const { status, lastSeenMs, lastError } = discovery.statusOf(server.id);
       const health = client.stateOf(server);

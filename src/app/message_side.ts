@@ -123,7 +123,7 @@ export function openSessions(
     version: VERSION,
     views: { ...views, lists: forSessions(views.lists), editsOf: editsOf(views.views) },
     record: stats.record,
-    serverOf: (slug: string) => catalog.upstream(slug)?.server,
+    serverOf: (slug: string) => catalog.shelf(slug)?.server,
     failed: (what: string, fields: Fields, error: unknown) =>
       logAt(log, error)(what, { ...fields, error }),
   };
@@ -144,12 +144,14 @@ function editsOf(views: Views): SessionViews["editsOf"] {
     if (base.server === server.slug) return undefined;
     const view = views.of(base.server);
     if (view === undefined) return { renamed: undefined };
-    const renamed = (uri: string) => view.renamed(server, uri);
+    const renamed = view.renaming(server);
     return {
-      renamed: view.hasAliases(server) ? renamed : undefined,
+      renamed,
       // What is below a resource that the client has subscribed to may be on no list.
       isShown: (uri) =>
-        view.resolve(renamed(uri) ?? uri).some(({ binding }) => binding.server.id === server.id) ||
+        view.resolve(renamed?.(uri) ?? uri).some(({ binding }) =>
+          binding.server.id === server.id
+        ) ||
         upstreams.get(server.slug)?.state.subscriptions.some((one) => isBelow(uri, one)) === true,
     };
   };

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import type { Catalog } from "../catalog/catalog.ts";
 import { VERSION } from "../domain/version.ts";
+import { createOwnServer } from "../mcp/own_server/own_server.ts";
 import { createEraProbe } from "../mcp/era_probe.ts";
 import { targetOf } from "../platform/dial.ts";
 import { createHttpClient } from "../platform/http1/client.ts";
@@ -21,7 +23,10 @@ import type { UpstreamServer } from "../domain/server.ts";
 import type { Base } from "./base.ts";
 
 /** Clients of upstream servers, over all transports, and what is known of their health. */
-export function createUpstreamSide({ config, platform, timers, budget }: Base) {
+export function createUpstreamSide(
+  { config, platform, timers, budget }: Base,
+  catalog: Catalog,
+) {
   const { clock, log, listener } = platform;
   const http = createHttpClient(clock);
   const { databaseUrl, publicUrl } = config;
@@ -59,7 +64,8 @@ export function createUpstreamSide({ config, platform, timers, budget }: Base) {
     messageBytesMax: config.responseBytesMax,
     env: platform.processEnv,
   });
-  const transports = createMortalClient(createUpstreamClient({ http: overHttp, stdio }));
+  const own = createOwnServer({ catalog });
+  const transports = createMortalClient(createUpstreamClient({ http: overHttp, stdio, own }));
   const crowded = createConcurrencyClient(transports, timers, config);
   const client = createGuardedClient(crowded, {
     clock,

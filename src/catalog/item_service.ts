@@ -4,9 +4,8 @@
  * @module
  */
 import { maySee, maySeeItem } from "../domain/access.ts";
-import { FaultyRequest } from "../domain/errors.ts";
 import { exposedName } from "../domain/exposed_name.ts";
-import type { Item, ItemKind } from "../domain/item.ts";
+import type { ItemKind } from "../domain/item.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { CatalogTables, ItemRow } from "../storage/catalog_tables.ts";
@@ -14,6 +13,7 @@ import type { Catalog } from "./catalog.ts";
 import {
   checkManagedItem,
   checkVersion,
+  nameTaken,
   notFound,
   type Precondition,
   untilWritten,
@@ -83,7 +83,7 @@ export function createItemService(
   function list(kinds: readonly ItemKind[], filter: ItemFilter, principal: Principal) {
     const { upstream, text } = filter;
     const one = upstream === undefined ? undefined : catalog.upstream(upstream);
-    const shelves = upstream === undefined ? catalog.upstreams() : one === undefined ? [] : [one];
+    const shelves = upstream === undefined ? catalog.shelves() : one === undefined ? [] : [one];
     const wanted = text?.toLowerCase();
     return shelves.filter(({ server }) => maySee(principal, server)).flatMap(({ server, items }) =>
       items.filter((item) =>
@@ -94,14 +94,14 @@ export function createItemService(
   }
 
   function find(kinds: readonly ItemKind[], id: string, principal: Principal): ShownItem {
-    for (const { server, items } of catalog.upstreams()) {
+    for (const { server, items } of catalog.shelves()) {
       const item = items.find((one) => one.id === id);
       if (item === undefined) continue;
       const shown = { item, server };
       if (!kinds.includes(item.kind) || !maySeeItem(principal, shown)) break;
       return shown;
     }
-    throw notFound(NOUN[kinds[0]!]);
+    throw notFound(ITEM_NOUN[kinds[0]!]);
   }
 
   /** The name that discovery would give it today, unless it has it. */
@@ -117,7 +117,7 @@ export function createItemService(
 
   function namesOf(kind: ItemKind, but: string): ReadonlySet<string> {
     return new Set(
-      catalog.upstreams().flatMap(({ items }) =>
+      catalog.shelves().flatMap(({ items }) =>
         items.filter((item) => item.kind === kind && item.id !== but).map((item) =>
           item.exposedName
         )
@@ -141,7 +141,7 @@ export function createItemService(
       const { name, audience, ...rest } = change;
       const isNamed = "name" in change;
       const wanted = name ?? (isNamed ? defaultName(shown) : shown.item.exposedName);
-      if (isNamed && namesOf(shown.item.kind, id).has(wanted)) throw nameTaken(wanted);
+      if (isNamed && namesOf(shown.item.kind, id).has(wanted)) throw nameTaken("name", wanted);
       const revision = shown.item.revision;
       await tables.items.update(id, revision, {
         ...rest,
@@ -156,7 +156,8 @@ export function createItemService(
   return { list, find, update };
 }
 
-const NOUN: Readonly<Record<ItemKind, string>> = {
+/** What people call items of a kind. */
+export const ITEM_NOUN: Readonly<Record<ItemKind, string>> = {
   tool: "tool",
   prompt: "prompt",
   resource: "resource",
@@ -164,14 +165,9 @@ const NOUN: Readonly<Record<ItemKind, string>> = {
 };
 
 /** @param wanted without capitals */
-function isAbout(item: Item, wanted: string | undefined): boolean {
+function isAbout(item: ItemRow, wanted: string | undefined): boolean {
   if (wanted === undefined) return true;
-  return [item.exposedName, item.upstreamName, item.title, item.description]
+  const { exposedName, upstreamName, title, description, own } = item;
+  return [exposedName, upstreamName, title, description, own?.spec.title, own?.spec.description]
     .some((text) => text?.toLowerCase().includes(wanted));
-}
-
-function nameTaken(name: string): FaultyRequest {
-  return new FaultyRequest("conflict", `The name "${name}" is taken`, [
-    { path: "name", message: "another item has this name" },
-  ]);
 }

@@ -66,7 +66,7 @@ export function createServerService({ tables, catalog }: ServerServiceDeps): Ser
     checkAudience(principal, settings);
     checkOwner(principal, NOBODY, settings);
     if (catalog.servers().length >= LIMITS.apiServers) throw tooMany();
-    checkNames({ ...server, slug }, catalog.upstreams(), principal);
+    checkNames({ ...server, slug }, catalog.shelves(), principal);
     return await records.shelved(await records.add(slug, { name, settings }));
   }
 
@@ -82,7 +82,7 @@ export function createServerService({ tables, catalog }: ServerServiceDeps): Ser
       checkOwner(principal, row.settings, settings);
       // A server that discovery has made ambiguous can still be renamed, narrowed, switched off.
       if (decidesNames(change)) {
-        checkNames({ ...settings, name, slug: row.slug }, catalog.upstreams(), principal);
+        checkNames({ ...settings, name, slug: row.slug }, catalog.shelves(), principal);
       }
       return { name, settings };
     });

@@ -10,6 +10,7 @@
 import { globMatcher } from "../domain/glob.ts";
 import type { Item, ItemKind } from "../domain/item.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { ownUri, partsOfOwnUri } from "../domain/own_item.ts";
 import { shownDefinition } from "../domain/redefine.ts";
 import type { Override, UpstreamServer, VirtualServer } from "../domain/server.ts";
 import {
@@ -42,13 +43,19 @@ export interface View {
   readonly find: (kind: ItemKind, name: string) => Binding | undefined;
   /** What this URI may be read from, the best first. */
   readonly resolve: (uri: string) => readonly ResolvedUri[];
-  /** The URI in this view for one of a server; `undefined` where they are the same. */
-  readonly renamed: (server: UpstreamServer, uri: string) => string | undefined;
-  /** Whether some URI of this server has another one in this view. */
+  /**
+   * The URI in this view for one of a server, `undefined` where they are the same; and itself
+   * `undefined` for a server all of whose URIs are.
+   */
+  readonly renaming: (server: UpstreamServer) => Renamed | undefined;
+  /** Whether some URI of this server has another one because its own is taken. */
   readonly hasAliases: (server: UpstreamServer) => boolean;
   /** Items that are left out because others have their names. */
   readonly collisions: readonly Collision[];
 }
+
+/** The URI in the view for one of the server; `undefined` where they are the same. */
+export type Renamed = (uri: string) => string | undefined;
 
 export interface ResolvedUri {
   readonly binding: Binding;
@@ -183,9 +190,13 @@ export function createView(rule: ViewRule, shelves: readonly Shelf[], before?: V
         work += template.text.length * uri.length;
         if (work > LIMITS.templateWork) break;
       }
-      return found;
+      return found.map(forOwn);
     },
-    renamed: (server, uri) => uris.renamed(server.id, uri),
+    renaming(server) {
+      const renamed = (uri: string) => uris.renamed(server.id, uri);
+      if (server.transport === "own") return (uri) => partsOfOwnUri(uri)?.uri ?? renamed(uri);
+      return uris.hasAliases(server.id) ? renamed : undefined;
+    },
     hasAliases: (server) => uris.hasAliases(server.id),
     collisions: [...collisions.values()],
   };
@@ -235,6 +246,12 @@ function resolved(binding: Binding, uri: string): ResolvedUri {
   const { upstreamName } = binding.item;
   const behind = binding.name.length - upstreamName.length;
   return { binding, upstreamUri: behind > 0 ? uri.slice(0, -behind) : uri };
+}
+
+/** The gateway's own server is told which of its items is meant. */
+function forOwn({ binding, upstreamUri }: ResolvedUri): ResolvedUri {
+  if (binding.server.transport !== "own") return { binding, upstreamUri };
+  return { binding, upstreamUri: ownUri(binding.item.id, upstreamUri) };
 }
 
 type Uris = ReturnType<typeof createUris>;

@@ -101,7 +101,7 @@ function narrowed(view: View, shelves: ReadonlySet<Shelf>): CallerView {
 }
 
 function partsOf(catalog: Catalog, key: string) {
-  const enabled = catalog.upstreams().filter(({ server }) => server.enabled);
+  const enabled = catalog.shelves().filter(({ server }) => server.enabled);
   if (key === ALL) {
     const shelves = enabled.filter(({ server }) => server.expose);
     return { rule: EVERYTHING, shelves, inputs: shelves };

@@ -213,6 +213,21 @@ export const LIMITS = {
   apiNamesListed: 1000,
   /** Upstream servers, and virtual servers, made through the API: all are kept in memory. */
   apiServers: 5000,
+  /** The gateway's own items: all are kept in memory, with their contents. */
+  ownItems: 5000,
+  ownItemsChars: 64 * 1024 * 1024,
+  /** Of one of them. */
+  ownMessages: 100,
+  ownContents: 100,
+  ownArguments: 64,
+  ownArgumentValues: 1000,
+  /** Places for values in one text, and sections within sections. */
+  templateTags: 5000,
+  templateDepth: 16,
+  /** All texts of a prompt or resource, with values in them. */
+  renderedChars: 1024 * 1024,
+  /** Of one answer. @see MCP 2026-07-28, Utilities, "Completion" */
+  completions: 100,
   /** One line that a stdio server writes to its log; what is behind it is cut off. */
   stdioLogLineBytes: 4 * 1024,
   /** Such lines within `stdioLogMs`: a server must not fill the gateway's log. */

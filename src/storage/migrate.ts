@@ -16,6 +16,7 @@ import type { Database } from "./database.ts";
 import { catalogMigration } from "./migrations/0001_catalog.ts";
 import { accountsMigration } from "./migrations/0002_accounts.ts";
 import { itemAudienceMigration } from "./migrations/0003_item_audience.ts";
+import { ownItemsMigration } from "./migrations/0005_own_items.ts";
 import type { Schema } from "./tables/schema.ts";
 
 export interface Migration {
@@ -30,6 +31,7 @@ export const MIGRATIONS: readonly Migration[] = [
   catalogMigration,
   accountsMigration,
   itemAudienceMigration,
+  ownItemsMigration,
 ];
 
 /** Any number that other programs do not use. */

@@ -8,6 +8,7 @@ import type { LiveStatus } from "../../src/admin/api/upstream_records.ts";
 import type { SessionInfo } from "../../src/admin/api/sessions.ts";
 import { createItemService } from "../../src/catalog/item_service.ts";
 import { createLiveCatalog, type LiveCatalog } from "../../src/catalog/live_catalog.ts";
+import { createOwnItemService } from "../../src/catalog/own_item_service.ts";
 import { createServerService } from "../../src/catalog/server_service.ts";
 import type { Found } from "../../src/catalog/discovery.ts";
 import { createUpstreamService } from "../../src/catalog/upstream_service.ts";
@@ -113,10 +114,12 @@ export async function adminWorld(
   const watched = interrupted(tables, () => world);
   const people = await openAccounts();
   const teamIdOf = (slugOrId: string) => people.accounts.team(slugOrId)?.id;
+  const items = createItemService({ tables: watched, catalog, teamIdOf }, { separator: "-" });
   const deps: AdminDeps = {
     upstreams: createUpstreamService({ tables: watched, catalog, timers, checkUrl, discovery }),
     servers: createServerService({ tables: watched, catalog }),
-    items: createItemService({ tables: watched, catalog, teamIdOf }, { separator: "-" }),
+    items,
+    own: createOwnItemService({ tables: watched, catalog, items, teamIdOf }),
     statusOf: ({ id }) =>
       statuses.get(id) ?? { status: "unknown", lastSeenMs: undefined, lastError: undefined },
     sessions: { list: () => sessions, hashKey: new Uint8Array(32).fill(7) },
@@ -171,7 +174,7 @@ function interrupted(
     await interrupt(when);
     return await act(...args);
   };
-  const { upstreams, servers, items } = tables;
+  const { upstreams, servers, items, own } = tables;
   return {
     ...tables,
     upstreams: {
@@ -187,6 +190,7 @@ function interrupted(
       remove: before("beforeWrite", servers.remove),
     },
     items: { ...items, update: before("beforeWrite", items.update) },
+    own: { ...own, update: before("beforeWrite", own.update) },
   };
 }
 

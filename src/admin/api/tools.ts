@@ -3,17 +3,21 @@
  *
  * @module
  */
-import { z } from "@hono/zod-openapi";
-import type { ItemService } from "../../catalog/item_service.ts";
-import { createItemOperations, itemChange } from "./items.ts";
+import { createItemOperations, type ItemDeps } from "./items.ts";
 import type { Operation } from "./operation.ts";
 import { itemName } from "./server_schemas.ts";
 
-export function createToolOperations(items: ItemService): readonly Operation[] {
-  return createItemOperations(items, {
+export function createToolOperations(deps: ItemDeps): readonly Operation[] {
+  return createItemOperations(deps, {
     plural: "tools",
     schema: "Tool",
     kinds: ["tool"],
-    change: z.strictObject({ name: itemName.nullish(), ...itemChange }).openapi("ToolChange"),
+    discovered: ["name"],
+    members: { name: itemName },
+    either: [],
+    specOf: () => {
+      throw new Error("Not yet");
+    },
+    membersOf: () => ({}),
   });
 }

@@ -12,12 +12,11 @@ import { GatewayError, ProtocolError } from "../../domain/errors.ts";
 import type { ItemKind } from "../../domain/item.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
-import type { Binding, View } from "../../catalog/view.ts";
+import type { Binding, Renamed, View } from "../../catalog/view.ts";
 import type { Edit } from "../edit.ts";
 import { findMember, type Name, nameOf } from "../json_scan.ts";
 import { type ClientMessage, INVALID_PARAMS, isObject } from "../message.ts";
 import { within } from "../upstream_message.ts";
-import type { Renamed } from "./uris.ts";
 
 /** What stands differently in a message upstream, and in what comes back. */
 export interface Rewrite {
@@ -166,7 +165,7 @@ function route(
   path: readonly Name[],
 ): Route {
   const { server } = binding;
-  const renamed = view.hasAliases(server) ? (uri: string) => view.renamed(server, uri) : undefined;
+  const renamed = view.renaming(server);
   if (name === asked) return { server, binding, name, edit: undefined, renamed };
   let member = findMember(bytes, members, PARAMS)!;
   for (const part of path) member = within(bytes, member, part)!;

@@ -25,7 +25,7 @@ export interface ServersDeps {
 
 /** How the rows of one kind differ from those of the other. */
 interface Kind<Row extends UpstreamRow | ServerRow> {
-  readonly kind: ServersTable["kind"];
+  readonly kind: Exclude<ServersTable["kind"], "own">;
   readonly noun: string;
   readonly read: (row: Selectable<ServersTable>) => Row;
   readonly write: (id: string, settings: NonNullable<Row["settings"]>) => string;
