@@ -204,6 +204,19 @@ export const LIMITS = {
   /** Texts beyond these lengths are not matched: no pattern or format is about such a text. */
   patternedChars: 64 * 1024,
   formattedChars: 2 * 1024,
+  /** Of a request to an API, path and query; common servers take 8 KiB. */
+  restTargetChars: 8 * 1024,
+  /** Of an API's refusal: what is read of it, and what is shown. */
+  restErrorBytes: 256 * 1024,
+  restErrorChars: 64 * 1024,
+  /** Sets of credentials that REST tools share access tokens by. */
+  restAccesses: 1000,
+  /** Members and elements of a reply that is given on as structure, and not as text alone. */
+  restReplyNodes: 500_000,
+  /** A filter: what is written by hand has under 500 characters. */
+  filterChars: 4 * 1024,
+  /** Steps that one filter may take, at 0.2 to 1 µs each. */
+  filterSteps: 100_000,
   /** Body of a request to the management API: the largest record is a server with its overrides. */
   apiBodyBytes: 1024 * 1024,
   /** Records on one page of a list, and what the definitions on it may come to. */
