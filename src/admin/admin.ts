@@ -52,6 +52,8 @@ export interface AdminDeps extends UpstreamOperationsDeps, Pick<StatsOperationsD
   readonly servers: ServerService;
   readonly items: ItemService;
   readonly own: OwnItemService;
+  /** See `ToolDeps`. */
+  readonly schemaFault: (schemaText: string) => string | undefined;
   readonly sessions: SessionOperationsDeps;
   readonly users: UserService;
   readonly teams: TeamService;

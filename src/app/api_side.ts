@@ -21,6 +21,7 @@ import type { UpstreamSide } from "./upstream_side.ts";
 interface ApiParts extends Kept, UpstreamSide, Services {
   readonly discovery: Discovery;
   readonly stats: Stats;
+  readonly schemaFault: (schemaText: string) => string | undefined;
   readonly sessions: ReturnType<typeof openSessions>;
 }
 
@@ -53,7 +54,8 @@ export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
     }),
     servers: createServerService({ tables, catalog }),
     items,
-    own: createOwnItemService({ tables, catalog, items, teamIdOf }),
+    schemaFault: parts.schemaFault,
+    own: createOwnItemService({ tables, catalog, items, teamIdOf, checkUrl: egress.checkUrl }),
     statusOf(server) {
       const { status, lastSeenMs, lastError } = discovery.statusOf(server.id);
       const health = client.stateOf(server);

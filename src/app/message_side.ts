@@ -44,7 +44,9 @@ export function argumentCheck(log: Log): CheckArguments {
     },
   });
   const schemas = new WeakMap<Binding["item"], string>();
-  return ({ item }, args) => {
+  return ({ item, server }, args) => {
+    // Its own tools the gateway checks in any case, where they are called.
+    if (server.transport === "own") return undefined;
     let schema = schemas.get(item);
     if (schema === undefined) {
       schema = JSON.stringify(JSON.parse(item.definition).inputSchema ?? {});

@@ -5,7 +5,6 @@
  */
 import type { Catalog } from "../catalog/catalog.ts";
 import { VERSION } from "../domain/version.ts";
-import { createOwnServer } from "../mcp/own_server/own_server.ts";
 import { createEraProbe } from "../mcp/era_probe.ts";
 import { targetOf } from "../platform/dial.ts";
 import { createHttpClient } from "../platform/http1/client.ts";
@@ -21,12 +20,11 @@ import { createSseClient } from "../upstream/sse_client.ts";
 import { createStdioClient } from "../upstream/stdio_client.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { Base } from "./base.ts";
+import { createOwnSide } from "./own_side.ts";
 
 /** Clients of upstream servers, over all transports, and what is known of their health. */
-export function createUpstreamSide(
-  { config, platform, timers, budget }: Base,
-  catalog: Catalog,
-) {
+export function createUpstreamSide(base: Base, catalog: Catalog) {
+  const { config, platform, timers, budget } = base;
   const { clock, log, listener } = platform;
   const http = createHttpClient(clock);
   const { databaseUrl, publicUrl } = config;
@@ -64,7 +62,7 @@ export function createUpstreamSide(
     messageBytesMax: config.responseBytesMax,
     env: platform.processEnv,
   });
-  const own = createOwnServer({ catalog });
+  const { own, schemaFault } = createOwnSide(base, { http, catalog, egress });
   const transports = createMortalClient(createUpstreamClient({ http: overHttp, stdio, own }));
   const crowded = createConcurrencyClient(transports, timers, config);
   const client = createGuardedClient(crowded, {
@@ -87,6 +85,7 @@ export function createUpstreamSide(
     client,
     eras,
     egress,
+    schemaFault,
     /** @param server as it was @param now as it is; `undefined` when it is gone */
     forget(server: UpstreamServer, now: UpstreamServer | undefined) {
       client.forget(server);

@@ -8,7 +8,7 @@
 import { GatewayError } from "../domain/errors.ts";
 import { isNamed, type ItemKind } from "../domain/item.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { keyOf, type OwnSpec } from "../domain/own_item.ts";
+import { keyOf, type OwnSpec, type OwnTool } from "../domain/own_item.ts";
 import type { Principal } from "../domain/principal.ts";
 import { OWN_SERVER } from "../domain/server.ts";
 import { randomText } from "../platform/random.ts";
@@ -23,6 +23,8 @@ import {
 } from "./editing.ts";
 import { type AudienceChange, ownAudience, type TeamIdOf } from "./item_audience.ts";
 import type { ItemService, ShownItem } from "./item_service.ts";
+import { maskedAuth } from "./secrets.ts";
+import { checkedAccess } from "./upstream_settings.ts";
 
 export interface OwnItemService {
   /**
@@ -66,15 +68,20 @@ export interface OwnItemServiceDeps {
   readonly catalog: Catalog;
   readonly items: Pick<ItemService, "find">;
   readonly teamIdOf: TeamIdOf;
+  /** @throws {GatewayError} `egress_denied` */
+  readonly checkUrl: (url: URL) => void;
 }
 
 /** 96 random bits. */
 const ID_BYTES = 12;
 
 export function createOwnItemService(
-  { tables, catalog, items, teamIdOf }: OwnItemServiceDeps,
+  deps: OwnItemServiceDeps,
 ): OwnItemService {
-  async function create({ spec, enabled, audience }: NewOwnItem, principal: Principal) {
+  const { tables, catalog, items, teamIdOf } = deps;
+
+  async function create({ enabled, audience, ...given }: NewOwnItem, principal: Principal) {
+    const spec = withSecrets(deps, given.spec, undefined);
     const id = randomText(ID_BYTES);
     const shownTo = ownAudience(undefined, audience, principal, teamIdOf);
     checkRoom(catalog);
@@ -111,13 +118,13 @@ export function createOwnItemService(
     principal: Principal,
   ): Promise<ShownItem> {
     await untilWritten(async () => {
-      const { own, revision, ...known } = await current(kinds, id, isExpected, principal);
-      const spec = change.specOf(own.spec);
+      const { own, revision, audience } = await current(kinds, id, isExpected, principal);
+      const spec = withSecrets(deps, change.specOf(own.spec), own.spec);
       checkFree(catalog, spec, id);
       await tables.own.update(id, revision, {
         spec,
-        enabled: change.enabled ?? known.enabled,
-        audience: ownAudience(known.audience, change.audience, principal, teamIdOf),
+        enabled: change.enabled ?? own.enabled,
+        audience: ownAudience(audience, change.audience, principal, teamIdOf),
       });
     });
     await catalog.refresh();
@@ -154,6 +161,30 @@ function checkFree(catalog: Catalog, spec: OwnSpec, id: string | undefined): voi
     kind === "template" ? "uriTemplate" : kind === "resource" ? "uri" : "name",
     wanted,
   );
+}
+
+/**
+ * A tool's secrets with what is kept in the place of masks; and it may be where it is.
+ * @throws {FaultyRequest}
+ * @throws {GatewayError} `egress_denied`
+ */
+function withSecrets(
+  deps: OwnItemServiceDeps,
+  spec: OwnSpec,
+  known: OwnSpec | undefined,
+): OwnSpec {
+  if (spec.kind !== "tool") return spec;
+  const before: OwnTool = known?.kind === "tool"
+    ? known
+    : { ...spec, url: "", headers: {}, auth: { type: "none" } };
+  const { url, headers, auth } = spec;
+  const isSameAuth = JSON.stringify(auth) === JSON.stringify(maskedAuth(before.auth));
+  const change = {
+    headers,
+    ...url !== before.url && { url },
+    ...!isSameAuth && { auth },
+  };
+  return { ...spec, ...checkedAccess(deps, change, before) };
 }
 
 /** @throws {GatewayError} `conflict` */

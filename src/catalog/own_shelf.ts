@@ -37,6 +37,7 @@ const OFFER: Omit<Offer, "capabilities"> = {
 function capabilitiesOf(items: readonly ItemRow[]): Offer["capabilities"] {
   const has = (...kinds: readonly ItemKind[]) => items.some(({ kind }) => kinds.includes(kind));
   return {
+    ...has("tool") && { tools: { listChanged: true } },
     ...has("prompt") && { prompts: { listChanged: true } },
     ...has("resource", "template") && { resources: { subscribe: true, listChanged: true } },
     ...has("prompt", "template") && { completions: {} },

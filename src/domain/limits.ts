@@ -233,6 +233,7 @@ export const LIMITS = {
   ownMessages: 100,
   ownContents: 100,
   ownArguments: 64,
+  ownParameters: 256,
   ownArgumentValues: 1000,
   /** Places for values in one text, and sections within sections. */
   templateTags: 5000,

@@ -1,13 +1,15 @@
 /**
- * The gateway's own prompts and resources, as people write them down; and what of that stands in
- * lists.
+ * The gateway's own tools, prompts and resources, as people write them down; and what of that stands
+ * in lists.
  *
  * @module
- * @see contract.md, section 6; MCP 2026-07-28, Schema, `Prompt`, `Resource`, `ResourceTemplate`
+ * @see contract.md, section 6; MCP 2026-07-28, Schema, `Tool`, `Prompt`, `Resource`
  */
 import { Buffer } from "node:buffer";
+import type { RestTool } from "./rest_tool.ts";
+import type { UpstreamAuth } from "./server.ts";
 
-export type OwnSpec = OwnPrompt | OwnResource | OwnTemplate;
+export type OwnSpec = OwnTool | OwnPrompt | OwnResource | OwnTemplate;
 
 /** What all of them show of themselves. */
 interface Shown {
@@ -19,6 +21,12 @@ interface Shown {
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
+
+export interface OwnTool extends Shown, RestTool {
+  readonly kind: "tool";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly auth: UpstreamAuth;
+}
 
 export interface OwnPrompt extends Shown {
   readonly kind: "prompt";
@@ -85,6 +93,20 @@ export function keyOf(spec: OwnSpec): string {
 
 /** As lists show it: JSON text of one object, on one line. */
 export function definitionOf(spec: OwnSpec): string {
+  if (spec.kind === "tool") {
+    const { name, title, description, inputSchema, outputSchema, annotations, icons, _meta } = spec;
+    const shown = {
+      name,
+      title,
+      description,
+      inputSchema,
+      outputSchema,
+      annotations,
+      icons,
+      _meta,
+    };
+    return JSON.stringify(shown);
+  }
   if (spec.kind === "prompt") {
     const { kind: _, messages: _messages, arguments: args, ...shown } = spec;
     return JSON.stringify({ ...shown, arguments: args.map(({ values: _, ...shown }) => shown) });

@@ -61,7 +61,12 @@ export interface ItemRow extends Item {
 }
 
 export interface OwnRow {
+  /** Secrets of a tool are sealed. */
   readonly spec: OwnSpec;
+  /** As it was decided; a tool without its secrets is switched off until it has them again. */
+  readonly enabled: boolean;
+  /** See `UpstreamRow`. */
+  readonly unreadable: readonly string[];
   /** Of the spec as it is kept. */
   readonly chars: number;
   readonly createdMs: number;

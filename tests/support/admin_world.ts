@@ -16,6 +16,7 @@ import type { Item, ItemKind, Offer } from "../../src/domain/item.ts";
 import type { Principal } from "../../src/domain/principal.ts";
 import type { HttpUpstream, UpstreamServer } from "../../src/domain/server.ts";
 import { problemDocument } from "../../src/http/problem.ts";
+import { createArgumentCheck } from "../../src/policy/guardrails/argument_schema.ts";
 import { createEgressPolicy } from "../../src/policy/egress.ts";
 import type { CatalogTables } from "../../src/storage/catalog_tables.ts";
 import { createStats, type Stats } from "../../src/telemetry/stats.ts";
@@ -119,7 +120,8 @@ export async function adminWorld(
     upstreams: createUpstreamService({ tables: watched, catalog, timers, checkUrl, discovery }),
     servers: createServerService({ tables: watched, catalog }),
     items,
-    own: createOwnItemService({ tables: watched, catalog, items, teamIdOf }),
+    schemaFault: createArgumentCheck({ unusable: () => {} }).faultOf,
+    own: createOwnItemService({ tables: watched, catalog, items, teamIdOf, checkUrl }),
     statusOf: ({ id }) =>
       statuses.get(id) ?? { status: "unknown", lastSeenMs: undefined, lastError: undefined },
     sessions: { list: () => sessions, hashKey: new Uint8Array(32).fill(7) },

@@ -242,7 +242,14 @@ function ownRow(
     missingSinceMs: undefined,
     audience,
     revision,
-    own: { spec, chars: JSON.stringify(spec).length, createdMs, updatedMs: createdMs },
+    own: {
+      spec,
+      enabled,
+      unreadable: [],
+      chars: JSON.stringify(spec).length,
+      createdMs,
+      updatedMs: createdMs,
+    },
   };
 }
 

@@ -291,6 +291,9 @@ const record = {
   owner: z.string().optional(),
   missing: z.boolean().openapi({ description: "not offered any more: hidden until it is again" }),
   definition: z.record(z.string(), z.unknown()).openapi({ description: "as lists show it" }),
+  unreadable: z.array(z.string()).optional().openapi({
+    description: "secrets that no key opens: it is switched off until they are given again",
+  }),
   createdAt: instant.optional(),
   updatedAt: instant.optional(),
 };
@@ -322,6 +325,7 @@ function recordOf(shown: ShownItem, { membersOf }: ItemNoun): Members {
     ...membersOf(own.spec),
     ...common,
     owner,
+    unreadable: own.unreadable.length > 0 ? own.unreadable : undefined,
     createdAt: instantOf(own.createdMs),
     updatedAt: instantOf(own.updatedMs),
   };

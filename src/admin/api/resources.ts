@@ -136,7 +136,7 @@ function templateFaults(
 
 /** One part of its own type is shown as it was given. */
 function membersOf(spec: OwnSpec): Members {
-  if (spec.kind === "prompt") return {};
+  if (!("contents" in spec)) return {};
   const { kind: _, contents, ...members } = spec;
   const [first] = contents;
   const { text, blob, ...more } = first!;

@@ -10,6 +10,7 @@
 import type { Catalog } from "../../catalog/catalog.ts";
 import { GatewayError, ProtocolError } from "../../domain/errors.ts";
 import { OWN_SERVER } from "../../domain/server.ts";
+import type { UpstreamRequest } from "../../upstream/client.ts";
 import type { OwnMcpClient } from "../../upstream/connect.ts";
 import type { UpstreamReply } from "../../upstream/reply.ts";
 import {
@@ -25,32 +26,37 @@ import { createOwnListen } from "./listen.ts";
 import { promptNamed, promptOf } from "./prompts.ts";
 import { answered, messageOf } from "./replies.ts";
 import { readingOf, resourceOf } from "./resources.ts";
+import type { CallTool } from "./tools.ts";
 
 export interface OwnServerDeps {
   readonly catalog: Pick<Catalog, "shelf" | "follow">;
+  readonly callTool: CallTool;
 }
 
-export function createOwnServer({ catalog }: OwnServerDeps): OwnMcpClient {
+type Run = (params: JsonObject, request: UpstreamRequest) => JsonObject | Promise<JsonObject>;
+
+export function createOwnServer({ catalog, callTool }: OwnServerDeps): OwnMcpClient {
   const items = () => catalog.shelf(OWN_SERVER.slug)?.items ?? [];
   const listen = createOwnListen({ items, follow: catalog.follow });
 
-  const methods: Readonly<Record<string, (params: JsonObject) => JsonObject>> = {
+  const methods: Readonly<Record<string, Run>> = {
+    "tools/call": async (params, request) => ({ ...await callTool(items(), params, request) }),
     "prompts/get": (params) => promptOf(promptNamed(items(), params.name), params.arguments),
     "resources/read": (params) => readingOf(resourceOf(items(), params.uri)),
     "completion/complete": (params) => completionOf(items(), params),
   };
 
-  async function send(body: Uint8Array, abort: AbortController): Promise<UpstreamReply> {
+  async function send(body: Uint8Array, request: UpstreamRequest): Promise<UpstreamReply> {
     const { id, method, params = {} } = JSON.parse(decoder.decode(body));
     if (id === undefined) return accepted();
     try {
       if (!isObject(params)) throw new ProtocolError(INVALID_REQUEST, 400, "params is no object");
-      if (method === "subscriptions/listen") return listen(id, params, abort);
+      if (method === "subscriptions/listen") return listen(id, params, request.abort);
       const run = Object.hasOwn(methods, method) ? methods[method] : undefined;
       if (run === undefined) {
         throw new ProtocolError(METHOD_NOT_FOUND, 404, `There is no method "${method}" here`);
       }
-      return answered(id, await run(params));
+      return answered(id, await run(params, request));
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal === undefined) throw error;
@@ -60,10 +66,10 @@ export function createOwnServer({ catalog }: OwnServerDeps): OwnMcpClient {
   }
 
   return {
-    send: (_, { body, abort }) =>
-      body === undefined
+    send: (_, request) =>
+      request.body === undefined
         ? Promise.reject(new GatewayError("upstream_protocol", "There are no sessions here"))
-        : send(body, abort),
+        : send(request.body, request),
   };
 }
 
