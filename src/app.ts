@@ -69,13 +69,19 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const accounts = await openAccounts(base, kept.database);
   const { catalog, views, tables } = kept;
   const endpoints = createEndpoints(catalog, views);
-  const changes = createListChanges({ catalog, views, timers });
+  const changes = createListChanges({ catalog, views, timers, pace });
   const stats = createStats(clock.now(), STATS);
   const discovery = createCatalogSide(base, upstream, kept, {
     unexplained: changes.unexplained,
     forget: stats.forget,
   });
-  const view = { views, lists: createLists({ box: box(platform, "cursors"), pace }), changes };
+  const { shownAt } = endpoints;
+  const view = {
+    views,
+    shownAt,
+    lists: createLists({ box: box(platform, "cursors"), pace }),
+    changes,
+  };
   const check = config.validateArguments ? argumentCheck(log) : undefined;
   const statelessServers = openStatelessServers(base, upstream, catalog);
   const sessions = openSessions(base, upstream, statelessServers, catalog, stats, {

@@ -31,7 +31,7 @@ const UNREADABLE = "Its stored credentials cannot be read with this AUTH_ENCRYPT
   "them again, or start with the earlier one in AUTH_ENCRYPTION_SECRET_PREVIOUS";
 
 /** The management API. */
-export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
+export function createApi({ config, platform, timers, pace }: Base, parts: ApiParts) {
   const { tables, catalog, discovery, egress, client, stats, sessions, teamIdOf } = parts;
   const listed = async () => {
     const live = await sessions.list();
@@ -52,7 +52,7 @@ export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
       checkUrl: egress.checkUrl,
       discovery,
     }),
-    servers: createServerService({ tables, catalog }),
+    servers: createServerService({ tables, catalog, pace }),
     items,
     schemaFault: parts.schemaFault,
     own: createOwnItemService({ tables, catalog, items, teamIdOf, checkUrl: egress.checkUrl }),

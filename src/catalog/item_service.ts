@@ -5,7 +5,7 @@
  */
 import { maySee, maySeeItem } from "../domain/access.ts";
 import { exposedName } from "../domain/exposed_name.ts";
-import type { ItemKind } from "../domain/item.ts";
+import type { Item, ItemKind } from "../domain/item.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { CatalogTables, ItemRow } from "../storage/catalog_tables.ts";
@@ -101,27 +101,22 @@ export function createItemService(
       if (!kinds.includes(item.kind) || !maySeeItem(principal, shown)) break;
       return shown;
     }
-    throw notFound(ITEM_NOUN[kinds[0]!]);
+    throw notFound(NOUN[kinds[0]!]);
   }
 
   /** The name that discovery would give it today, unless it has it. */
   function defaultName({ item, server }: ShownItem): string {
-    const taken = namesOf(item.kind, item.id);
     return exposedName(
       server.slug,
       options.separator,
       item.upstreamName,
-      (name) => taken.has(name),
+      (name) => isTaken(item, name),
     );
   }
 
-  function namesOf(kind: ItemKind, but: string): ReadonlySet<string> {
-    return new Set(
-      catalog.shelves().flatMap(({ items }) =>
-        items.filter((item) => item.kind === kind && item.id !== but).map((item) =>
-          item.exposedName
-        )
-      ),
+  function isTaken({ kind, id }: Item, name: string): boolean {
+    return catalog.shelves().some(({ items }) =>
+      items.some((one) => one.exposedName === name && one.kind === kind && one.id !== id)
     );
   }
 
@@ -141,7 +136,7 @@ export function createItemService(
       const { name, audience, ...rest } = change;
       const isNamed = "name" in change;
       const wanted = name ?? (isNamed ? defaultName(shown) : shown.item.exposedName);
-      if (isNamed && namesOf(shown.item.kind, id).has(wanted)) throw nameTaken("name", wanted);
+      if (isNamed && isTaken(shown.item, wanted)) throw nameTaken("name", wanted);
       const revision = shown.item.revision;
       await tables.items.update(id, revision, {
         ...rest,
@@ -156,8 +151,7 @@ export function createItemService(
   return { list, find, update };
 }
 
-/** What people call items of a kind. */
-export const ITEM_NOUN: Readonly<Record<ItemKind, string>> = {
+const NOUN: Readonly<Record<ItemKind, string>> = {
   tool: "tool",
   prompt: "prompt",
   resource: "resource",

@@ -118,7 +118,7 @@ export async function adminWorld(
   const items = createItemService({ tables: watched, catalog, teamIdOf }, { separator: "-" });
   const deps: AdminDeps = {
     upstreams: createUpstreamService({ tables: watched, catalog, timers, checkUrl, discovery }),
-    servers: createServerService({ tables: watched, catalog }),
+    servers: createServerService({ tables: watched, catalog, pace: () => Promise.resolve() }),
     items,
     schemaFault: createArgumentCheck({ unusable: () => {} }).faultOf,
     own: createOwnItemService({ tables: watched, catalog, items, teamIdOf, checkUrl }),

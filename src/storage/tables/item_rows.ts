@@ -5,7 +5,7 @@
  */
 import type { Selectable } from "kysely";
 import { createHash } from "node:crypto";
-import type { Item } from "../../domain/item.ts";
+import { type Item, ITEM_KINDS } from "../../domain/item.ts";
 import type { Audience } from "../../domain/server.ts";
 import type { ItemRow } from "../catalog_tables.ts";
 import { keptText, textOf } from "../text.ts";
@@ -59,7 +59,7 @@ export function changedColumns(change: ItemEdit) {
 export function readItem(row: Selectable<ItemsTable>): ItemRow {
   return {
     id: row.id,
-    kind: row.kind,
+    kind: ITEM_KINDS.find((kind) => kind === row.kind)!,
     upstreamId: row.upstream_id,
     upstreamName: textOf(row.upstream_name),
     exposedName: textOf(row.exposed_name),
