@@ -223,6 +223,20 @@ export const LIMITS = {
   filterChars: 4 * 1024,
   /** Steps that one filter may take, at 0.2 to 1 µs each. */
   filterSteps: 100_000,
+  /** An OpenAPI document as text: JSON of that size is parsed in 15 ms, in one go. */
+  openApiChars: 4 * 1024 * 1024,
+  openApiDepth: 100,
+  /** Values in it, those that YAML names twice counted twice. */
+  openApiNodes: 1_000_000,
+  openApiOperations: 5_000,
+  /** Times that YAML may name again what it has named, all that this comes to included. */
+  yamlAliases: 1_000,
+  /** Of the schema of one imported tool: all of it is checked by, see `schemaKeywords`. */
+  importedKeywords: 500,
+  importedArguments: 200,
+  importedSchemaChars: 64 * 1024,
+  /** Description of an imported tool. */
+  importedDescriptionChars: 4 * 1024,
   /** Body of a request to the management API: the largest record is a server with its overrides. */
   apiBodyBytes: 1024 * 1024,
   /** Records on one page of a list, and what the definitions on it may come to. */

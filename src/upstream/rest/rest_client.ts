@@ -10,21 +10,20 @@ import { isSafeMethod, type RestTool } from "../../domain/rest_tool.ts";
 import type { UpstreamAuth } from "../../domain/server.ts";
 import type { ByteBudget } from "../../platform/byte_budget.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { type DialTarget, targetOf } from "../../platform/dial.ts";
+import type { DialTarget } from "../../platform/dial.ts";
 import { ConnectionLost } from "../../platform/http1/connection.ts";
 import type { HttpClient, HttpReply } from "../../platform/http1/client.ts";
 import type { Timers } from "../../platform/timers.ts";
 import { createAccessTokens } from "../access_token.ts";
-import { fixedHeaders, sendAuthorized } from "../credentials.ts";
+import { sendAuthorized } from "../credentials.ts";
 import { startDeadline } from "../deadline.ts";
 import { explained } from "../explained.ts";
 import { readWhole } from "../reply.ts";
 import { requestToken } from "../token_request.ts";
-import { compileFilter } from "./filter.ts";
 import type { LinearPatterns } from "./json_path.ts";
-import { headResult, type ReplyRules, resultOf } from "./reply.ts";
-import { type Arguments, compileRequest, type RestRequest } from "./request.ts";
-import { isOwnHeader } from "./request_headers.ts";
+import { type Access, type CheckOutput, prepare, type Prepared } from "./prepared.ts";
+import { headResult, resultOf } from "./reply.ts";
+import type { Arguments, RestRequest } from "./request.ts";
 import type { ToolResult } from "./tool_result.ts";
 
 export interface RestClient {
@@ -54,11 +53,7 @@ export interface RestClientDeps {
   readonly budget: ByteBudget;
   /** For `match` and `search` in filters. */
   readonly patterns: LinearPatterns;
-  /**
-   * What is wrong with a reply, as one sentence.
-   * @param schemaKey stands for the schema for as long as it exists
-   */
-  readonly checkOutput: (schemaKey: object, schema: string, value: unknown) => string | undefined;
+  readonly checkOutput: CheckOutput;
 }
 
 export interface RestClientOptions {
@@ -71,23 +66,6 @@ export interface RestClientOptions {
   readonly userAgent: string;
   /** Refuses an address by throwing. Not asked about tools of whoever runs the gateway. */
   readonly checkAddress: (target: DialTarget, address: string) => void;
-}
-
-/** What is made of a tool once. */
-interface Prepared {
-  readonly request: (args: Arguments) => RestRequest;
-  readonly url: URL;
-  readonly target: DialTarget;
-  /** Header lines that are the same in every call. */
-  readonly fixed: string;
-  readonly access: Access;
-  readonly rules: ReplyRules;
-}
-
-/** What tokens are for: shared by all tools that present the same credentials. */
-interface Access {
-  readonly auth: UpstreamAuth;
-  readonly anyAddress: boolean;
 }
 
 export function createRestClient(deps: RestClientDeps, options: RestClientOptions): RestClient {
@@ -109,32 +87,11 @@ export function createRestClient(deps: RestClientDeps, options: RestClientOption
 
   function preparedOf(tool: RestTool): Prepared {
     let known = prepared.get(tool);
-    if (known === undefined) prepared.set(tool, known = prepare(tool));
+    if (known === undefined) {
+      known = prepare(tool, { ...deps, accessOf, userAgent: options.userAgent });
+      prepared.set(tool, known);
+    }
     return known;
-  }
-
-  function prepare(tool: RestTool): Prepared {
-    const { auth = { type: "none" }, headers = {}, filter, outputSchema, anyAddress } = tool;
-    const url = new URL(new URL(tool.url).origin);
-    const { lines, names } = fixedHeaders({ headers, auth });
-    const own = Object.entries(headers).filter(([name]) => isOwnHeader(name));
-    const accept = own.find(([name]) => /^accept$/i.test(name))?.[1] ?? ACCEPT;
-    const schema = JSON.stringify(outputSchema);
-    return {
-      request: compileRequest(tool, names),
-      url,
-      target: targetOf(url),
-      fixed: `Host: ${url.host}\r\nAccept-Encoding: identity\r\nAccept: ${accept}\r\n` +
-        (names.has("user-agent") ? "" : `User-Agent: ${options.userAgent}\r\n`) + lines,
-      access: accessOf(auth, anyAddress ?? false),
-      rules: {
-        name: tool.name,
-        hostname: url.hostname,
-        filter: filter === undefined ? undefined : compileFilter(filter, deps.patterns),
-        outputFault: outputSchema &&
-          ((value) => deps.checkOutput(outputSchema, schema, value)),
-      },
-    };
   }
 
   function accessOf(auth: UpstreamAuth, anyAddress: boolean): Access {
@@ -226,8 +183,6 @@ export function createRestClient(deps: RestClientDeps, options: RestClientOption
     },
   };
 }
-
-const ACCEPT = "application/json, */*;q=0.5";
 
 /** Who checks the addresses of connections: see `HttpRequest`. */
 function ruleOf({ anyAddress }: Access): string {
