@@ -64,18 +64,24 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   let phase: "starting" | "ready" | "draining" = "starting";
   let isFinishing = false;
 
-  const upstream = createUpstreamSide(base);
   const kept = await openCatalog(base);
+  const upstream = createUpstreamSide(base, kept.catalog);
   const accounts = await openAccounts(base, kept.database);
   const { catalog, views, tables } = kept;
   const endpoints = createEndpoints(catalog, views);
-  const changes = createListChanges({ catalog, views, timers });
+  const changes = createListChanges({ catalog, views, timers, pace });
   const stats = createStats(clock.now(), STATS);
   const discovery = createCatalogSide(base, upstream, kept, {
     unexplained: changes.unexplained,
     forget: stats.forget,
   });
-  const view = { views, lists: createLists({ box: box(platform, "cursors"), pace }), changes };
+  const { shownAt } = endpoints;
+  const view = {
+    views,
+    shownAt,
+    lists: createLists({ box: box(platform, "cursors"), pace }),
+    changes,
+  };
   const check = config.validateArguments ? argumentCheck(log) : undefined;
   const statelessServers = openStatelessServers(base, upstream, catalog);
   const sessions = openSessions(base, upstream, statelessServers, catalog, stats, {
@@ -90,7 +96,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     stats,
     check,
     sessions,
-    serverOf: (slug: string) => catalog.upstream(slug)?.server,
+    serverOf: (slug: string) => catalog.shelf(slug)?.server,
     isFinishing: () => isFinishing,
   });
   const auth = createAuthSide(base, upstream.egress, accounts);

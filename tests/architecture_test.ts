@@ -31,6 +31,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   "ajv-draft-04": ["src/policy/guardrails/"],
   "ajv-formats": ["src/policy/guardrails/"],
   "re2js": ["src/policy/guardrails/"],
+  "mustache": ["src/catalog/text_template.ts"],
   "@modelcontextprotocol/core": [],
   "@modelcontextprotocol/client": [],
   "@modelcontextprotocol/server": [],

@@ -11,6 +11,7 @@ import type { TeamService } from "../auth/team_service.ts";
 import type { TokenService } from "../auth/token_service.ts";
 import type { UserService } from "../auth/user_service.ts";
 import type { ItemService } from "../catalog/item_service.ts";
+import type { OwnItemService } from "../catalog/own_item_service.ts";
 import type { ServerService } from "../catalog/server_service.ts";
 import { GatewayError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
@@ -50,6 +51,9 @@ export interface Admin {
 export interface AdminDeps extends UpstreamOperationsDeps, Pick<StatsOperationsDeps, "snapshot"> {
   readonly servers: ServerService;
   readonly items: ItemService;
+  readonly own: OwnItemService;
+  /** See `ToolDeps`. */
+  readonly schemaFault: (schemaText: string) => string | undefined;
   readonly sessions: SessionOperationsDeps;
   readonly users: UserService;
   readonly teams: TeamService;
@@ -108,9 +112,9 @@ export function operationsOf(deps: AdminDeps, options: AdminOptions): readonly O
   const operations: Operation[] = [
     ...createUpstreamOperations(deps),
     ...createServerOperations(deps.servers),
-    ...createToolOperations(deps.items),
-    ...createPromptOperations(deps.items),
-    ...createResourceOperations(deps.items),
+    ...createToolOperations(deps),
+    ...createPromptOperations(deps),
+    ...createResourceOperations(deps),
     ...createSessionOperations(deps.sessions),
     ...createStatsOperations(deps),
     ...createUserOperations(deps.users),

@@ -16,7 +16,7 @@ import type { Base } from "./base.ts";
 
 const POLL_MS = 1_000;
 
-export async function openAccounts({ config, platform, timers }: Base, database: Database) {
+export async function openAccounts({ config, platform, timers, pace }: Base, database: Database) {
   const { clock, log } = platform;
   const tables = createAccountTables(database, { clock });
   const accounts = await createAccounts({
@@ -25,10 +25,11 @@ export async function openAccounts({ config, platform, timers }: Base, database:
     timers,
     failed: (what, error) => log.error(what, { error }),
   }, { pollMs: database.kind === "postgres" ? POLL_MS : undefined });
-  const rights = createRights({ accounts, clock, timers }, config);
+  const rights = createRights({ accounts, clock, timers, pace }, config);
   const deps = { tables, accounts, clock };
   return {
     rights,
+    teamIdOf: (slugOrId: string) => accounts.team(slugOrId)?.id,
     findApiToken: createFindApiToken(deps),
     users: createUserService(deps),
     teams: createTeamService(deps),

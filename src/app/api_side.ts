@@ -6,6 +6,7 @@
 import { createAdmin } from "../admin/admin.ts";
 import type { Discovery } from "../catalog/discovery.ts";
 import { createItemService } from "../catalog/item_service.ts";
+import { createOwnItemService } from "../catalog/own_item_service.ts";
 import { createServerService } from "../catalog/server_service.ts";
 import { ALL } from "../catalog/view.ts";
 import { createUpstreamService } from "../catalog/upstream_service.ts";
@@ -20,17 +21,18 @@ import type { UpstreamSide } from "./upstream_side.ts";
 interface ApiParts extends Kept, UpstreamSide, Services {
   readonly discovery: Discovery;
   readonly stats: Stats;
+  readonly schemaFault: (schemaText: string) => string | undefined;
   readonly sessions: ReturnType<typeof openSessions>;
 }
 
-type Services = Pick<AccountSide, "users" | "teams" | "tokens" | "revocations">;
+type Services = Pick<AccountSide, "users" | "teams" | "tokens" | "revocations" | "teamIdOf">;
 
 const UNREADABLE = "Its stored credentials cannot be read with this AUTH_ENCRYPTION_SECRET: give " +
   "them again, or start with the earlier one in AUTH_ENCRYPTION_SECRET_PREVIOUS";
 
 /** The management API. */
-export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
-  const { tables, catalog, discovery, egress, client, stats, sessions } = parts;
+export function createApi({ config, platform, timers, pace }: Base, parts: ApiParts) {
+  const { tables, catalog, discovery, egress, client, stats, sessions, teamIdOf } = parts;
   const listed = async () => {
     const live = await sessions.list();
     return live.map(({ key, base, createdMs, usedMs }) => {
@@ -39,6 +41,9 @@ export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
       return { key, kind, subject, endpoint, revision, createdMs, usedMs };
     });
   };
+  const items = createItemService({ tables, catalog, teamIdOf }, {
+    separator: config.toolNameSeparator,
+  });
   return createAdmin({
     upstreams: createUpstreamService({
       tables,
@@ -47,8 +52,10 @@ export function createApi({ config, platform, timers }: Base, parts: ApiParts) {
       checkUrl: egress.checkUrl,
       discovery,
     }),
-    servers: createServerService({ tables, catalog }),
-    items: createItemService({ tables, catalog }, { separator: config.toolNameSeparator }),
+    servers: createServerService({ tables, catalog, pace }),
+    items,
+    schemaFault: parts.schemaFault,
+    own: createOwnItemService({ tables, catalog, items, teamIdOf, checkUrl: egress.checkUrl }),
     statusOf(server) {
       const { status, lastSeenMs, lastError } = discovery.statusOf(server.id);
       const health = client.stateOf(server);

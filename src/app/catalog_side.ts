@@ -33,7 +33,7 @@ const COLLISIONS_LOGGED = 20;
 const PROBE_MS = 10_000;
 
 /** The catalog, from the database and the config file. */
-export async function openCatalog({ config, platform, timers }: Base) {
+export async function openCatalog({ config, platform, timers, pace }: Base) {
   const { clock, log } = platform;
   const database = openDatabase(platform.database, { timers });
   try {
@@ -51,7 +51,7 @@ export async function openCatalog({ config, platform, timers }: Base) {
         endpoint,
         names: collisions.slice(0, COLLISIONS_LOGGED).map(({ name, items }) => ({ name, items })),
       });
-    return { database, tables, catalog, views: createViews(catalog, collided) };
+    return { database, tables, catalog, views: createViews({ catalog, pace, collided }) };
   } catch (error) {
     await database.close();
     throw error;

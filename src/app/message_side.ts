@@ -4,8 +4,7 @@
  * @module
  */
 import type { Catalog } from "../catalog/catalog.ts";
-import type { Binding } from "../catalog/view.ts";
-import type { Views } from "../catalog/views.ts";
+import type { Binding } from "../catalog/binding.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import { VERSION } from "../domain/version.ts";
 import { createLegacySse } from "../http/legacy_sse.ts";
@@ -16,7 +15,9 @@ import { createStatelessHttp } from "../http/stateless_http.ts";
 import { createStreamPlaces } from "../http/stream_places.ts";
 import { createStreamable } from "../http/streamable.ts";
 import { createDispatch } from "../mcp/dispatch.ts";
+import type { Endpoints } from "../mcp/endpoint.ts";
 import { createSessions, createSessionsOff, type SessionViews } from "../mcp/session/sessions.ts";
+import { viewEdits } from "../mcp/session/view_edits.ts";
 import type { StatelessServers } from "../mcp/session/stateless/servers.ts";
 import { createStatelessCalls, type UpstreamCall } from "../mcp/stateless_calls.ts";
 import type { Lists } from "../mcp/view/lists.ts";
@@ -44,7 +45,9 @@ export function argumentCheck(log: Log): CheckArguments {
     },
   });
   const schemas = new WeakMap<Binding["item"], string>();
-  return ({ item }, args) => {
+  return ({ item, server }, args) => {
+    // Its own tools the gateway checks in any case, where they are called.
+    if (server.transport === "own") return undefined;
     let schema = schemas.get(item);
     if (schema === undefined) {
       schema = JSON.stringify(JSON.parse(item.definition).inputSchema ?? {});
@@ -82,7 +85,7 @@ export function createMessageSide(base: Base, parts: MessageParts) {
     record: stats.record,
     failed: (call, error) => logFailure(log, call, error),
   }, config);
-  const listen = createListen({ calls, changes, timers, serverOf: parts.serverOf });
+  const listen = createListen({ calls, changes, views, timers, serverOf: parts.serverOf });
   const view = createStatelessView({ views, lists, calls, listen, check });
   const places = createStreamPlaces({
     perPrincipal: config.streamsPerPrincipal ?? config.sessionsPerPrincipal,
@@ -107,7 +110,7 @@ function rateLimits({ config, platform: { clock } }: Base) {
 }
 
 export function openSessions(
-  { config, platform, timers }: Base,
+  { config, platform, timers, pace }: Base,
   { client }: Pick<UpstreamSide, "client">,
   stateless: StatelessServers,
   catalog: Catalog,
@@ -121,9 +124,9 @@ export function openSessions(
     clock,
     timers,
     version: VERSION,
-    views: { ...views, lists: forSessions(views.lists), editsOf: editsOf(views.views) },
+    views: { ...views, lists: forSessions(views.lists, pace), editsOf: editsOf(views) },
     record: stats.record,
-    serverOf: (slug: string) => catalog.upstream(slug)?.server,
+    serverOf: (slug: string) => catalog.shelf(slug)?.server,
     failed: (what: string, fields: Fields, error: unknown) =>
       logAt(log, error)(what, { ...fields, error }),
   };
@@ -138,26 +141,16 @@ export function openSessions(
     : createSessionsOff(common, bounds);
 }
 
-/** On its own endpoint a server's messages are relayed as they are. */
-function editsOf(views: Views): SessionViews["editsOf"] {
-  return ({ base, upstreams }, server) => {
-    if (base.server === server.slug) return undefined;
-    const view = views.of(base.server);
-    if (view === undefined) return { renamed: undefined };
-    const renamed = (uri: string) => view.renamed(server, uri);
-    return {
-      renamed: view.hasAliases(server) ? renamed : undefined,
-      // What is below a resource that the client has subscribed to may be on no list.
-      isShown: (uri) =>
-        view.resolve(renamed(uri) ?? uri).some(({ binding }) => binding.server.id === server.id) ||
-        upstreams.get(server.slug)?.state.subscriptions.some((one) => isBelow(uri, one)) === true,
-    };
+/** On its own endpoint a server's messages are relayed as they are, while all of it is shown. */
+function editsOf({ shownAt }: Pick<Endpoints, "shownAt">): SessionViews["editsOf"] {
+  return ({ base, upstreams, viewer }, server) => {
+    const view = shownAt(base.server);
+    if (view === undefined) {
+      return base.server === server.slug ? undefined : { renamed: undefined };
+    }
+    const subscriptions = upstreams.get(server.slug)?.state.subscriptions ?? [];
+    return viewEdits(view, viewer, server, subscriptions);
   };
-}
-
-function isBelow(uri: string, parent: string): boolean {
-  return uri.startsWith(parent) &&
-    (parent.endsWith("/") || /^[/?#]/.test(uri.slice(parent.length)));
 }
 
 function logFailure(log: Log, call: UpstreamCall, error: unknown): void {

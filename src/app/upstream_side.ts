@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Catalog } from "../catalog/catalog.ts";
 import { VERSION } from "../domain/version.ts";
 import { createEraProbe } from "../mcp/era_probe.ts";
 import { targetOf } from "../platform/dial.ts";
@@ -19,9 +20,11 @@ import { createSseClient } from "../upstream/sse_client.ts";
 import { createStdioClient } from "../upstream/stdio_client.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { Base } from "./base.ts";
+import { createOwnSide } from "./own_side.ts";
 
 /** Clients of upstream servers, over all transports, and what is known of their health. */
-export function createUpstreamSide({ config, platform, timers, budget }: Base) {
+export function createUpstreamSide(base: Base, catalog: Catalog) {
+  const { config, platform, timers, budget } = base;
   const { clock, log, listener } = platform;
   const http = createHttpClient(clock);
   const { databaseUrl, publicUrl } = config;
@@ -59,7 +62,8 @@ export function createUpstreamSide({ config, platform, timers, budget }: Base) {
     messageBytesMax: config.responseBytesMax,
     env: platform.processEnv,
   });
-  const transports = createMortalClient(createUpstreamClient({ http: overHttp, stdio }));
+  const { own, schemaFault } = createOwnSide(base, { http, catalog, egress });
+  const transports = createMortalClient(createUpstreamClient({ http: overHttp, stdio, own }));
   const crowded = createConcurrencyClient(transports, timers, config);
   const client = createGuardedClient(crowded, {
     clock,
@@ -81,6 +85,7 @@ export function createUpstreamSide({ config, platform, timers, budget }: Base) {
     client,
     eras,
     egress,
+    schemaFault,
     /** @param server as it was @param now as it is; `undefined` when it is gone */
     forget(server: UpstreamServer, now: UpstreamServer | undefined) {
       client.forget(server);

@@ -12,6 +12,7 @@ import { type Credential, NO_CREDENTIAL } from "../domain/credential.ts";
 import { GatewayError } from "../domain/errors.ts";
 import { ANONYMOUS, type Principal } from "../domain/principal.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { Pace } from "../platform/pace.ts";
 import type { Timers } from "../platform/timers.ts";
 import type { Accounts } from "./accounts.ts";
 import { invalidToken } from "./invalid_token.ts";
@@ -35,6 +36,7 @@ export interface RightsDeps {
   readonly accounts: Accounts;
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly pace: Pace;
 }
 
 export interface RightsOptions {
@@ -66,11 +68,15 @@ export function createRights(deps: RightsDeps, options: RightsOptions): Rights {
   const known = new WeakMap<Credential, Known>();
   const credentials = new WeakMap<Principal, Credential>();
   const watchers = new Set<Watcher>();
-  const unfollow = accounts.follow(() => {
-    for (const watcher of watchers) {
-      if (!isUnchanged(watcher)) watcher.changed();
+  const unfollow = accounts.follow(() => void lookAtAll());
+
+  /** Of very many streams few are concerned, and messages of the others do not wait for that. */
+  async function lookAtAll(): Promise<void> {
+    for (const watcher of [...watchers]) {
+      await deps.pace();
+      if (watchers.has(watcher) && !isUnchanged(watcher)) watcher.changed();
     }
-  });
+  }
 
   function principalOf(credential: Credential): Principal {
     if (credential === NO_CREDENTIAL) return ANONYMOUS;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { mayManage } from "../domain/access.ts";
+import { mayManage, mayManageItem, type Offered } from "../domain/access.ts";
 import { subjectKey } from "../domain/account.ts";
 import { FaultyRequest, GatewayError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
@@ -37,6 +37,14 @@ export function checkUndeclared({ declared }: { readonly declared: boolean }): v
   throw new GatewayError("declared", "The config file declares this record: change it there");
 }
 
+/** An item of this kind must not have this name, or URI. */
+export function nameTaken(member: "name" | "uri" | "uriTemplate", name: string): FaultyRequest {
+  const what = member === "name" ? "name" : "URI";
+  return new FaultyRequest("conflict", `The ${what} "${name}" is taken`, [
+    { path: member, message: `another item has this ${what}` },
+  ]);
+}
+
 /** One answer for "absent" and "not yours". */
 export function notFound(what: string): GatewayError {
   return new GatewayError("not_found", `There is no such ${what}`);
@@ -64,6 +72,9 @@ export function checkAudience(principal: Principal, audience: Audience): void {
   throw new GatewayError("forbidden", text);
 }
 
+/** Before anything is said about it. */
+export const NOBODY: Audience = { visibility: "private", team: undefined, owner: undefined };
+
 /** Only administrators give records to others. @throws {GatewayError} `forbidden` */
 export function checkOwner(principal: Principal, before: Audience, after: Audience): void {
   const { owner } = after;
@@ -74,8 +85,16 @@ export function checkOwner(principal: Principal, before: Audience, after: Audien
 
 /** Of a record that the principal may see. @throws {GatewayError} `forbidden` */
 export function checkManaged(principal: Principal, audience: Audience): void {
-  if (mayManage(principal, audience)) return;
-  throw new GatewayError("forbidden", "You may use this record, and not change it");
+  if (!mayManage(principal, audience)) throw notManaged();
+}
+
+/** The same for an item. @throws {GatewayError} `forbidden` */
+export function checkManagedItem(principal: Principal, offered: Offered): void {
+  if (!mayManageItem(principal, offered)) throw notManaged();
+}
+
+function notManaged(): GatewayError {
+  return new GatewayError("forbidden", "You may use this record, and not change it");
 }
 
 /** Of those who write one record at once, each round lets one through. */

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { maySee } from "../domain/access.ts";
-import { FaultyRequest } from "../domain/errors.ts";
+import { maySee, maySeeItem } from "../domain/access.ts";
 import { exposedName } from "../domain/exposed_name.ts";
 import type { Item, ItemKind } from "../domain/item.ts";
 import type { Principal } from "../domain/principal.ts";
@@ -12,12 +11,14 @@ import type { UpstreamServer } from "../domain/server.ts";
 import type { CatalogTables, ItemRow } from "../storage/catalog_tables.ts";
 import type { Catalog } from "./catalog.ts";
 import {
-  checkManaged,
+  checkManagedItem,
   checkVersion,
+  nameTaken,
   notFound,
   type Precondition,
   untilWritten,
 } from "./editing.ts";
+import { type AudienceChange, changedAudience, type TeamIdOf } from "./item_audience.ts";
 
 export interface ItemService {
   /** Items of these kinds that the principal may see, by server, kind and place. */
@@ -31,6 +32,7 @@ export interface ItemService {
   /**
    * @throws {GatewayError} `not_found`, `precondition_failed`
    * @throws {FaultyRequest} `conflict` when the name is taken
+   * @throws as `changedAudience`
    */
   readonly update: (
     kinds: readonly ItemKind[],
@@ -55,6 +57,7 @@ export type ItemChange = Partial<{
   readonly title: string | undefined;
   readonly description: string | undefined;
   readonly enabled: boolean;
+  readonly audience: AudienceChange;
 }>;
 
 export interface ShownItem {
@@ -65,6 +68,7 @@ export interface ShownItem {
 export interface ItemServiceDeps {
   readonly tables: CatalogTables;
   readonly catalog: Catalog;
+  readonly teamIdOf: TeamIdOf;
 }
 
 export interface ItemServiceOptions {
@@ -73,48 +77,46 @@ export interface ItemServiceOptions {
 }
 
 export function createItemService(
-  { tables, catalog }: ItemServiceDeps,
+  { tables, catalog, teamIdOf }: ItemServiceDeps,
   options: ItemServiceOptions,
 ): ItemService {
   function list(kinds: readonly ItemKind[], filter: ItemFilter, principal: Principal) {
     const { upstream, text } = filter;
     const one = upstream === undefined ? undefined : catalog.upstream(upstream);
-    const shelves = upstream === undefined ? catalog.upstreams() : one === undefined ? [] : [one];
+    const shelves = upstream === undefined ? catalog.shelves() : one === undefined ? [] : [one];
     const wanted = text?.toLowerCase();
     return shelves.filter(({ server }) => maySee(principal, server)).flatMap(({ server, items }) =>
-      items.filter((item) => kinds.includes(item.kind) && isAbout(item, wanted))
-        .map((item) => ({ item, server }))
+      items.filter((item) =>
+        kinds.includes(item.kind) && isAbout(item, wanted) &&
+        maySeeItem(principal, { server, item })
+      ).map((item) => ({ item, server }))
     );
   }
 
   function find(kinds: readonly ItemKind[], id: string, principal: Principal): ShownItem {
-    for (const { server, items } of catalog.upstreams()) {
+    for (const { server, items } of catalog.shelves()) {
       const item = items.find((one) => one.id === id);
       if (item === undefined) continue;
-      if (!kinds.includes(item.kind) || !maySee(principal, server)) break;
-      return { item, server };
+      const shown = { item, server };
+      if (!kinds.includes(item.kind) || !maySeeItem(principal, shown)) break;
+      return shown;
     }
     throw notFound(NOUN[kinds[0]!]);
   }
 
   /** The name that discovery would give it today, unless it has it. */
   function defaultName({ item, server }: ShownItem): string {
-    const taken = namesOf(item.kind, item.id);
     return exposedName(
       server.slug,
       options.separator,
       item.upstreamName,
-      (name) => taken.has(name),
+      (name) => isTaken(item, name),
     );
   }
 
-  function namesOf(kind: ItemKind, but: string): ReadonlySet<string> {
-    return new Set(
-      catalog.upstreams().flatMap(({ items }) =>
-        items.filter((item) => item.kind === kind && item.id !== but).map((item) =>
-          item.exposedName
-        )
-      ),
+  function isTaken({ kind, id }: Item, name: string): boolean {
+    return catalog.shelves().some(({ items }) =>
+      items.some((one) => one.exposedName === name && one.kind === kind && one.id !== id)
     );
   }
 
@@ -129,14 +131,18 @@ export function createItemService(
       // What other replicas wrote must be known: names are given by what is seen here.
       await catalog.refresh();
       const shown = find(kinds, id, principal);
-      checkManaged(principal, shown.server);
+      checkManagedItem(principal, shown);
       checkVersion(isExpected, shown.item);
-      const { name, ...rest } = change;
+      const { name, audience, ...rest } = change;
       const isNamed = "name" in change;
       const wanted = name ?? (isNamed ? defaultName(shown) : shown.item.exposedName);
-      if (isNamed && namesOf(shown.item.kind, id).has(wanted)) throw nameTaken(wanted);
+      if (isNamed && isTaken(shown.item, wanted)) throw nameTaken("name", wanted);
       const revision = shown.item.revision;
-      await tables.items.update(id, revision, isNamed ? { ...rest, exposedName: wanted } : rest);
+      await tables.items.update(id, revision, {
+        ...rest,
+        ...isNamed && { exposedName: wanted },
+        ...audience && { audience: changedAudience(shown, audience, principal, teamIdOf) },
+      });
       await catalog.refresh();
       return find(kinds, id, principal);
     });
@@ -153,14 +159,9 @@ const NOUN: Readonly<Record<ItemKind, string>> = {
 };
 
 /** @param wanted without capitals */
-function isAbout(item: Item, wanted: string | undefined): boolean {
+function isAbout(item: ItemRow, wanted: string | undefined): boolean {
   if (wanted === undefined) return true;
-  return [item.exposedName, item.upstreamName, item.title, item.description]
+  const { exposedName, upstreamName, title, description, own } = item;
+  return [exposedName, upstreamName, title, description, own?.spec.title, own?.spec.description]
     .some((text) => text?.toLowerCase().includes(wanted));
-}
-
-function nameTaken(name: string): FaultyRequest {
-  return new FaultyRequest("conflict", `The name "${name}" is taken`, [
-    { path: "name", message: "another item has this name" },
-  ]);
 }

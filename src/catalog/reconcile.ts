@@ -68,6 +68,7 @@ export async function reconcile(
       description: undefined,
       enabled: true,
       missingSinceMs: undefined,
+      audience: undefined,
     });
   }
   const missing = cut === undefined ? [...unseen.values()] : [];

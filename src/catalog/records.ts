@@ -46,7 +46,7 @@ export interface Records<S, T> {
     slugOrId: string,
     isExpected: Precondition,
     principal: Principal,
-    decide: (row: Kept<T> & { readonly settings: T }) => Named<T>,
+    decide: (row: Kept<T> & { readonly settings: T }) => Named<T> | Promise<Named<T>>,
   ) => Promise<S>;
   /** @throws as `change` */
   readonly remove: (
@@ -119,7 +119,7 @@ export function createRecords<
       const { id } = find(slugOrId, principal).server;
       return await untilWritten(async () => {
         const row = await current(id, isExpected, principal);
-        await table.update(id, row.revision, decide(row));
+        await table.update(id, row.revision, await decide(row));
         return await shelved(id);
       });
     },

@@ -3,17 +3,18 @@
  *
  * @module
  */
-import { maySee } from "../domain/access.ts";
+import { maySee, maySeeItem } from "../domain/access.ts";
 import { type Fault, FaultyRequest, GatewayError } from "../domain/errors.ts";
 import type { ItemKind } from "../domain/item.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Principal } from "../domain/principal.ts";
-import type { Audience, VirtualServer } from "../domain/server.ts";
+import type { VirtualServer } from "../domain/server.ts";
+import { type Pace, paced } from "../platform/pace.ts";
 import { createRecords } from "./records.ts";
 import type { CatalogTables, ServerSettings } from "../storage/catalog_tables.ts";
-import type { Catalog, ServerShelf, Shelf } from "./catalog.ts";
-import { checkAudience, checkOwner, type Precondition, slugFor } from "./editing.ts";
-import { type Collision, createView, ruleOfServer } from "./view.ts";
+import type { Catalog, ServerShelf } from "./catalog.ts";
+import { checkAudience, checkOwner, NOBODY, type Precondition, slugFor } from "./editing.ts";
+import { type Collision, ruleOfServer, viewSteps } from "./view.ts";
 
 export interface ServerService {
   /** Those that the principal may see, in order. */
@@ -50,9 +51,11 @@ export type NewServer = ServerSettings & { readonly name: string };
 export interface ServerServiceDeps {
   readonly tables: CatalogTables;
   readonly catalog: Catalog;
+  readonly pace: Pace;
 }
 
-export function createServerService({ tables, catalog }: ServerServiceDeps): ServerService {
+export function createServerService(deps: ServerServiceDeps): ServerService {
+  const { tables, catalog } = deps;
   const records = createRecords<ServerShelf, ServerSettings>({
     noun: "virtual server",
     table: tables.servers,
@@ -66,7 +69,7 @@ export function createServerService({ tables, catalog }: ServerServiceDeps): Ser
     checkAudience(principal, settings);
     checkOwner(principal, NOBODY, settings);
     if (catalog.servers().length >= LIMITS.apiServers) throw tooMany();
-    checkNames({ ...server, slug }, catalog.upstreams(), principal);
+    await checkNames(deps, { ...server, slug }, principal);
     return await records.shelved(await records.add(slug, { name, settings }));
   }
 
@@ -76,13 +79,13 @@ export function createServerService({ tables, catalog }: ServerServiceDeps): Ser
     isExpected: Precondition,
     principal: Principal,
   ): Promise<ServerShelf> {
-    return records.change(slugOrId, isExpected, principal, (row) => {
+    return records.change(slugOrId, isExpected, principal, async (row) => {
       const { name, ...settings }: NewServer = { name: row.name, ...row.settings, ...change };
       checkAudience(principal, settings);
       checkOwner(principal, row.settings, settings);
       // A server that discovery has made ambiguous can still be renamed, narrowed, switched off.
       if (decidesNames(change)) {
-        checkNames({ ...settings, name, slug: row.slug }, catalog.upstreams(), principal);
+        await checkNames(deps, { ...settings, name, slug: row.slug }, principal);
       }
       return { name, settings };
     });
@@ -97,19 +100,18 @@ export function createServerService({ tables, catalog }: ServerServiceDeps): Ser
   };
 }
 
-const NOBODY: Audience = { visibility: "private", team: undefined, owner: undefined };
-
 /**
  * Names that two items or more would have in this server. Items that are hidden or switched off do
  * not count: they have no names now.
  */
-export function collisions(
+async function collisions(
+  { catalog, pace }: ServerServiceDeps,
   server: Omit<VirtualServer, "id" | "declared" | "seq">,
-  shelves: readonly Shelf[],
-): readonly Collision[] {
+): Promise<readonly Collision[]> {
   if (!mayCollide(server)) return [];
   const rule = ruleOfServer({ ...server, id: "", declared: false, seq: 0 });
-  return createView(rule, shelves.filter((shelf) => shelf.server.enabled)).collisions;
+  const shelves = catalog.shelves().filter((shelf) => shelf.server.enabled);
+  return (await paced(viewSteps(rule, shelves), pace)).collisions;
 }
 
 /** Names of `/mcp` are unique: only others can be the same. */
@@ -121,16 +123,20 @@ function mayCollide({ naming, overrides }: Pick<VirtualServer, "naming" | "overr
 }
 
 /** @throws {FaultyRequest} `conflict` */
-function checkNames(
+async function checkNames(
+  deps: ServerServiceDeps,
   server: Omit<VirtualServer, "id" | "declared" | "seq">,
-  shelves: readonly Shelf[],
   principal: Principal,
-): void {
-  const found = collisions(server, shelves);
+): Promise<void> {
+  const found = await collisions(deps, server);
   if (found.length === 0) return;
+  const named = new Set(found.flatMap(({ items }) => items));
   const hidden = new Set(
-    shelves.filter((shelf) => !maySee(principal, shelf.server))
-      .flatMap(({ items }) => items.map(({ kind, exposedName }) => `${kind} ${exposedName}`)),
+    deps.catalog.shelves().flatMap(({ server, items }) =>
+      items.filter((item) =>
+        named.has(item.exposedName) && !maySeeItem(principal, { server, item })
+      ).map(({ kind, exposedName }) => `${kind} ${exposedName}`)
+    ),
   );
   const faults = found.slice(0, LIMITS.apiNamesListed).map((collision) =>
     faultOf(collision, hidden)

@@ -5,8 +5,9 @@
  *
  * @module
  */
-import { maySee } from "../domain/access.ts";
+import { maySee, maySeeItem } from "../domain/access.ts";
 import { GatewayError } from "../domain/errors.ts";
+import type { Item } from "../domain/item.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { UpstreamServer } from "../domain/server.ts";
@@ -127,7 +128,9 @@ export function createUpstreamService(deps: UpstreamServiceDeps): UpstreamServic
     if (!enabled) throw new GatewayError("conflict", "The upstream server is switched off");
     await within(deps.timers, REFRESH_MS, deps.discovery.discover(id));
     const shelf = await records.shelved(id);
-    return { shelf, ...differenceOf(items, shelf.items) };
+    const seen = (items: readonly Item[]) =>
+      items.filter((item) => maySeeItem(principal, { server, item }));
+    return { shelf, ...differenceOf(seen(items), seen(shelf.items)) };
   }
 
   return {

@@ -1,54 +1,59 @@
 /**
  * What one endpoint shows of the catalog: names and URIs to the items behind them.
  *
- * A view is the same for every caller; who may see what of it is decided by the server of each
- * binding. Names are looked up in tables, never taken apart.
+ * A view is one for all callers; what of it is there for one of them is decided by the audiences of
+ * servers and items. Names are looked up in tables, never taken apart, and are the same for all: that
+ * of a hidden item stays taken.
  *
  * @module
  * @see contract.md, section 4
  */
+import { maySeeItem } from "../domain/access.ts";
 import { globMatcher } from "../domain/glob.ts";
-import type { Item, ItemKind } from "../domain/item.ts";
+import { type Item, ITEM_KINDS, type ItemKind } from "../domain/item.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { shownDefinition } from "../domain/redefine.ts";
-import type { Override, UpstreamServer, VirtualServer } from "../domain/server.ts";
-import {
-  matchUri,
-  parseUriTemplate,
-  specificity,
-  type UriTemplate,
-} from "../domain/uri_template.ts";
+import { ownUri, partsOfOwnUri } from "../domain/own_item.ts";
+import type { Principal } from "../domain/principal.ts";
+import type { Audience, Override, UpstreamServer, VirtualServer } from "../domain/server.ts";
+import { matchUri } from "../domain/uri_template.ts";
+import { atOnce } from "../platform/pace.ts";
+import type { Binding, Run } from "./binding.ts";
 import type { Shelf } from "./catalog.ts";
-
-/** An item as a view shows it. The same object for as long as nothing about it changes. */
-export interface Binding {
-  readonly kind: ItemKind;
-  readonly item: Item;
-  readonly server: UpstreamServer;
-  /** Name, URI or URI template. */
-  readonly name: string;
-  readonly override: Override | undefined;
-  /** The definition: JSON text of one object, on one line. */
-  readonly shown: () => string;
-}
+import {
+  audienceKey,
+  isOpen,
+  type Part,
+  partOf,
+  rankedOf,
+  type RankedTemplate,
+  type ViewRule,
+} from "./view_part.ts";
+import { urisOf, type ViewUris } from "./view_uris.ts";
 
 export interface View {
   /** The endpoint: the slug of a server, or `ALL`. */
   readonly key: string;
   /** The servers that it shows something of, or may. */
   readonly shelves: readonly Shelf[];
-  readonly lists: Readonly<Record<ItemKind, readonly Binding[]>>;
-  /** What has this name, or exactly this URI or template. */
-  readonly find: (kind: ItemKind, name: string) => Binding | undefined;
-  /** What this URI may be read from, the best first. */
-  readonly resolve: (uri: string) => readonly ResolvedUri[];
-  /** The URI in this view for one of a server; `undefined` where they are the same. */
-  readonly renamed: (server: UpstreamServer, uri: string) => string | undefined;
-  /** Whether some URI of this server has another one in this view. */
-  readonly hasAliases: (server: UpstreamServer) => boolean;
+  /** By id of the server. */
+  readonly parts: ReadonlyMap<string, Part>;
+  readonly lists: Readonly<Record<ItemKind, readonly Run[]>>;
+  /** Of servers and single items, by what tells them apart. */
+  readonly audiences: ReadonlyMap<string, Audience>;
+  /** What has this name, or exactly this URI or template, and is there for this caller. */
+  readonly find: (principal: Principal, kind: ItemKind, name: string) => Binding | undefined;
+  /** What this caller may read this URI from, the best first. */
+  readonly resolve: (principal: Principal, uri: string) => readonly ResolvedUri[];
+  /** Whether nothing hides the server's own URI from this caller. */
+  readonly isOpen: (principal: Principal, server: UpstreamServer, uri: string) => boolean;
+  /** `undefined` for a server all of whose URIs are the same in this view. */
+  readonly renaming: (server: UpstreamServer) => Renamed | undefined;
   /** Items that are left out because others have their names. */
   readonly collisions: readonly Collision[];
 }
+
+/** The URI in the view for one of the server; `undefined` where they are the same. */
+export type Renamed = (uri: string) => string | undefined;
 
 export interface ResolvedUri {
   readonly binding: Binding;
@@ -65,14 +70,6 @@ export interface Collision {
 
 /** Key of `/mcp`; no slug. */
 export const ALL = "*";
-
-/** What makes up a view, besides the shelves. */
-export interface ViewRule {
-  readonly key: string;
-  readonly isExposed: (item: Item) => boolean;
-  readonly nameOf: (item: Item) => string;
-  readonly overrideOf: (item: Item) => Override | undefined;
-}
 
 /** `/mcp`. */
 export const EVERYTHING: ViewRule = {
@@ -121,113 +118,175 @@ function own(overrides: Readonly<Record<string, Override>>, name: string): Overr
   return Object.hasOwn(overrides, name) ? overrides[name] : undefined;
 }
 
-/**
- * @param shelves in the order in which their items stand
- * @param before the view that this one replaces: bindings that are still right are kept
- */
+/** The same as `viewSteps`, at once. */
 export function createView(rule: ViewRule, shelves: readonly Shelf[], before?: View): View {
-  const items = shelves.flatMap((shelf) =>
-    shelf.items.filter(isThere).map((item) => ({ shelf, item }))
-  )
-    .filter(({ item }) => rule.isExposed(item));
-  const uris = createUris(items);
-  const known = new Map(before === undefined ? [] : allOf(before).map((one) => [one.item, one]));
-  const lists: Record<ItemKind, Binding[]> = { tool: [], prompt: [], resource: [], template: [] };
-  const tables = { tool: table(), prompt: table(), resource: table(), template: table() };
-  const collisions = new Map<string, { kind: ItemKind; name: string; items: string[] }>();
-  for (const { shelf: { server }, item } of items) {
-    const { kind } = item;
-    const isUri = kind === "resource" || kind === "template";
-    const override = rule.overrideOf(item);
-    const name = isUri ? uris.nameOf(item) : rule.nameOf(item);
-    const taken = tables[kind].get(name);
-    if (taken !== undefined) {
-      const of = `${kind} ${name}`;
-      const one = collisions.get(of) ?? { kind, name, items: [labelOf(taken.item)] };
-      one.items.push(labelOf(item));
-      collisions.set(of, one);
-      continue;
-    }
-    const old = known.get(item);
-    const isSame = old !== undefined && old.server === server && old.name === name &&
-      sameOverride(old.override, override) && !uris.hasAliases(server.id) &&
-      !before!.hasAliases(server);
-    const binding = isSame ? old : bindingOf(item, server, name, override, uris);
-    tables[kind].set(name, binding);
-    lists[kind].push(binding);
+  return atOnce(viewSteps(rule, shelves, before));
+}
+
+/**
+ * Makes the view in steps, none of them longer than what there is of one server.
+ *
+ * @param shelves in the order in which their items stand
+ * @param before the view that this one replaces: what is still right is kept
+ */
+export function* viewSteps(
+  rule: ViewRule,
+  shelves: readonly Shelf[],
+  before?: View,
+): Generator<void, View> {
+  const parts = new Map<string, Part>();
+  for (const shelf of shelves) {
+    const { id } = shelf.server;
+    parts.set(id, partOf(rule, shelf, before?.parts.get(id)));
+    yield;
   }
-  const isOff = switchedOff(shelves);
-  const templates = lists.template.flatMap((binding) => {
-    const template = parseUriTemplate(binding.name);
-    return template === undefined ? [] : [{ binding, template, rank: specificity(template) }];
-  }).sort((a, b) => b.rank - a.rank);
+  const uris = yield* urisOf(uriItems(parts.values()));
+  const lists: Lists[] = [];
+  for (const part of parts.values()) {
+    lists.push(uris.hasAliases(part.shelf.server.id) ? renamedIn(part, uris) : part.bindings);
+    yield;
+  }
+  const names = yield* namesOf(lists);
+  const templates = [...parts.values()].flatMap((part, i) =>
+    lists[i] === part.bindings ? part.templates : rankedOf(lists[i]!.template)
+  ).filter(({ binding }) => !names.lost.has(binding)).sort((a, b) => b.rank - a.rank);
+  yield;
   return {
     key: rule.key,
     shelves: rule.key === ALL
       ? shelves
-      : shelves.filter(({ server }) =>
-        server.slug === rule.key || items.some(({ shelf }) => shelf.server === server)
+      : shelves.filter(({ server }, i) =>
+        server.slug === rule.key || ITEM_KINDS.some((kind) => lists[i]![kind].length > 0)
       ),
-    lists,
-    find: (kind, name) => tables[kind].get(name),
-    resolve(uri) {
+    parts,
+    lists: names.lists,
+    audiences: audiencesOf(parts.values()),
+    ...lookups(parts, names.tables, templates),
+    renaming(server) {
+      const renamed = (uri: string) => uris.renamed(server.id, uri);
+      if (server.transport === "own") return (uri) => partsOfOwnUri(uri)?.uri ?? renamed(uri);
+      return uris.hasAliases(server.id) ? renamed : undefined;
+    },
+    collisions: names.collisions,
+  };
+}
+
+/** What is there for one caller. */
+function lookups(
+  parts: View["parts"],
+  tables: Names["tables"],
+  templates: readonly RankedTemplate[],
+): Pick<View, "find" | "resolve" | "isOpen"> {
+  return {
+    find(principal, kind, name) {
+      const binding = tables[kind].get(name);
+      return binding !== undefined && maySeeItem(principal, binding) ? binding : undefined;
+    },
+    resolve(principal, uri) {
       const exact = tables.resource.get(uri);
-      const found = exact === undefined ? [] : [resolved(exact, exact.name)];
+      const isThere = exact !== undefined && maySeeItem(principal, exact);
+      const found = isThere ? [resolved(exact, exact.name)] : [];
       let work = 0;
       for (const { binding, template } of templates) {
-        if (matchUri(template, uri)) {
+        if (matchUri(template, uri) && maySeeItem(principal, binding)) {
           const one = resolved(binding, uri);
-          if (!isOff(one)) found.push(one);
+          const part = parts.get(binding.server.id)!;
+          if (isOpen(part, principal, one.upstreamUri)) found.push(one);
         }
         // Many long templates and a long URI are an attack; what is sensible stays far below.
         work += template.text.length * uri.length;
         if (work > LIMITS.templateWork) break;
       }
-      return found;
+      return found.map(forOwn);
     },
-    renamed: (server, uri) => uris.renamed(server.id, uri),
-    hasAliases: (server) => uris.hasAliases(server.id),
-    collisions: [...collisions.values()],
+    isOpen(principal, { id }, uri) {
+      const part = parts.get(id);
+      return part !== undefined && isOpen(part, principal, uri);
+    },
   };
 }
 
-function isThere({ enabled, missingSinceMs }: Item): boolean {
-  return enabled && missingSinceMs === undefined;
-}
+type Lists = Part["bindings"];
 
-/** What was switched off is not to be had through a template that fits it, however it is spelled. */
-function switchedOff(shelves: readonly Shelf[]): (found: ResolvedUri) => boolean {
-  const off = new Set(
-    shelves.flatMap(({ items }) => items).filter(({ kind, enabled }) =>
-      kind === "resource" && !enabled
-    ).map(({ upstreamId, upstreamName }) => `${upstreamId} ${unescaped(upstreamName)}`),
-  );
-  if (off.size === 0) return () => false;
-  return ({ binding, upstreamUri }) => off.has(`${binding.server.id} ${unescaped(upstreamUri)}`);
-}
-
-function unescaped(uri: string): string {
-  try {
-    return decodeURIComponent(uri);
-  } catch {
-    return uri;
+function* uriItems(parts: Iterable<Part>): Iterable<Item> {
+  for (const { bindings } of parts) {
+    for (const { item } of bindings.resource) yield item;
+    for (const { item } of bindings.template) yield item;
   }
 }
 
-function table(): Map<string, Binding> {
-  return new Map();
+/** What is different where URIs of the server have aliases; its tools may name them. */
+function renamedIn({ bindings }: Part, uris: ViewUris): Lists {
+  const named = (one: Binding): Binding => ({ ...one, name: uris.nameOf(one.item) });
+  return {
+    tool: bindings.tool.map((one) => ({
+      ...one,
+      renamed: (uri: string) => uris.renamed(one.server.id, uri),
+    })),
+    prompt: bindings.prompt,
+    resource: bindings.resource.map(named),
+    template: bindings.template.map(named),
+  };
 }
 
-function allOf({ lists }: View): readonly Binding[] {
-  return [...lists.tool, ...lists.prompt, ...lists.resource, ...lists.template];
+interface Names {
+  readonly tables: Readonly<Record<ItemKind, ReadonlyMap<string, Binding>>>;
+  readonly lists: View["lists"];
+  /** Left out, since others have their names. */
+  readonly lost: ReadonlySet<Binding>;
+  readonly collisions: readonly Collision[];
+}
+
+function* namesOf(all: readonly Lists[]): Generator<void, Names> {
+  const tables = { tool: table(), prompt: table(), resource: table(), template: table() };
+  const lost = new Set<Binding>();
+  const collisions = new Map<string, { kind: ItemKind; name: string; items: string[] }>();
+  let count = 0;
+  for (const [kind, binding] of eachOf(all)) {
+    if (++count % STEP === 0) yield;
+    const { name, item } = binding;
+    const taken = tables[kind].get(name);
+    if (taken === undefined) {
+      tables[kind].set(name, binding);
+      continue;
+    }
+    lost.add(binding);
+    const of = `${kind} ${name}`;
+    const one = collisions.get(of) ?? { kind, name, items: [labelOf(taken.item)] };
+    one.items.push(labelOf(item));
+    collisions.set(of, one);
+  }
+  const runs = (kind: ItemKind) =>
+    all.map((lists) => lost.size === 0 ? lists[kind] : lists[kind].filter((one) => !lost.has(one)))
+      .filter((run) => run.length > 0);
+  const [tool, prompt, resource, template] = ITEM_KINDS.map(runs);
+  const lists = { tool: tool!, prompt: prompt!, resource: resource!, template: template! };
+  return { tables, lists, lost, collisions: [...collisions.values()] };
+}
+
+const STEP = 64;
+
+function* eachOf(all: readonly Lists[]): Generator<readonly [ItemKind, Binding], void> {
+  for (const lists of all) {
+    for (const kind of ITEM_KINDS) for (const one of lists[kind]) yield [kind, one];
+  }
+}
+
+function table() {
+  return new Map<string, Binding>();
 }
 
 function labelOf({ kind, exposedName, upstreamName }: Item): string {
   return kind === "tool" || kind === "prompt" ? exposedName : upstreamName;
 }
 
-function sameOverride(a: Override | undefined, b: Override | undefined): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+function audiencesOf(parts: Iterable<Part>): ReadonlyMap<string, Audience> {
+  const all = new Map<string, Audience>();
+  for (const { shelf: { server }, audiences } of parts) {
+    all.set(audienceKey(server), server);
+    for (const [key, audience] of audiences) all.set(key, audience);
+  }
+  return all;
 }
 
 /** An alias is the URI with something behind it, for templates and what they stand for alike. */
@@ -237,102 +296,8 @@ function resolved(binding: Binding, uri: string): ResolvedUri {
   return { binding, upstreamUri: behind > 0 ? uri.slice(0, -behind) : uri };
 }
 
-type Uris = ReturnType<typeof createUris>;
-
-/** Who owns a URI in the view: whoever had it first; the others have their aliases. */
-function createUris(items: readonly { readonly shelf: Shelf; readonly item: Item }[]) {
-  const found = items.map(({ item }) => item).filter(({ kind }) =>
-    kind === "resource" || kind === "template"
-  ).sort((a, b) => isBefore(a, b) ? -1 : 1);
-  /** By URI in the view, aliases too: nothing that comes later takes the name of either. */
-  const owners = new Map<string, string>();
-  const aliases = new Map<string, Map<string, string>>();
-  const templates = new Map<string, { template: UriTemplate; behind: string }[]>();
-  const isFree = (uri: string, owner: string) => (owners.get(uri) ?? owner) === owner;
-  for (const { kind, upstreamId, upstreamName, exposedName } of found) {
-    const owner = ownerOf(upstreamId, upstreamName);
-    if (isFree(upstreamName, owner)) {
-      owners.set(upstreamName, owner);
-      continue;
-    }
-    let alias = exposedName;
-    for (let n = 2; !isFree(alias, owner); n++) alias = `${exposedName}-${n}`;
-    owners.set(alias, owner);
-    const known = aliases.get(upstreamId) ?? new Map<string, string>();
-    aliases.set(upstreamId, known.set(upstreamName, alias));
-    const template = kind === "template" ? parseUriTemplate(upstreamName) : undefined;
-    if (template === undefined) continue;
-    const some = templates.get(upstreamId) ?? [];
-    some.push({ template, behind: alias.slice(upstreamName.length) });
-    templates.set(upstreamId, some);
-  }
-  return {
-    nameOf: ({ upstreamId, upstreamName }: Item) =>
-      aliases.get(upstreamId)?.get(upstreamName) ?? upstreamName,
-    hasAliases: (serverId: string) => aliases.has(serverId),
-    renamed(serverId: string, uri: string): string | undefined {
-      const alias = aliases.get(serverId)?.get(uri);
-      if (alias !== undefined) return alias;
-      if (owners.get(uri) === ownerOf(serverId, uri)) return undefined;
-      const found = templates.get(serverId)?.find(({ template }) => matchUri(template, uri));
-      return found && uri + found.behind;
-    },
-  };
-}
-
-function ownerOf(upstreamId: string, uri: string): string {
-  return `${upstreamId} ${uri}`;
-}
-
-function isBefore(a: Item, b: Item): boolean {
-  return a.foundMs !== b.foundMs ? a.foundMs < b.foundMs : a.id < b.id;
-}
-
-function bindingOf(
-  item: Item,
-  server: UpstreamServer,
-  name: string,
-  override: Override | undefined,
-  uris: Uris,
-): Binding {
-  let text: string | undefined;
-  return {
-    kind: item.kind,
-    item,
-    server,
-    name,
-    override,
-    shown: () => text ??= shown(item, server, name, override, uris),
-  };
-}
-
-function shown(
-  item: Item,
-  server: UpstreamServer,
-  name: string,
-  override: Override | undefined,
-  uris: Uris,
-): string {
-  const { kind, upstreamName, definition } = item;
-  const key = kind === "resource" ? "uri" : kind === "template" ? "uriTemplate" : "name";
-  const isUri = key !== "name";
-  const text = shownDefinition(definition, {
-    ...(name === upstreamName ? {} : { [key]: name }),
-    ...(isUri && override?.name !== undefined ? { name: override.name } : {}),
-    title: override?.title ?? item.title,
-    description: override?.description ?? item.description,
-    annotations: override?.annotations,
-  });
-  if (kind !== "tool" || !uris.hasAliases(server.id)) return text;
-  return withAlias(text, (uri) => uris.renamed(server.id, uri));
-}
-
-/** The page that belongs to a tool (MCP Apps) moves with the resource that it names. */
-function withAlias(text: string, renamed: (uri: string) => string | undefined): string {
-  const tool = JSON.parse(text) as { _meta?: { ui?: { resourceUri?: unknown } } };
-  const uri = tool._meta?.ui?.resourceUri;
-  const alias = typeof uri === "string" ? renamed(uri) : undefined;
-  if (alias === undefined) return text;
-  tool._meta!.ui!.resourceUri = alias;
-  return JSON.stringify(tool);
+/** The gateway's own server is told which of its items is meant. */
+function forOwn({ binding, upstreamUri }: ResolvedUri): ResolvedUri {
+  if (binding.server.transport !== "own") return { binding, upstreamUri };
+  return { binding, upstreamUri: ownUri(binding.item.id, upstreamUri) };
 }

@@ -5,7 +5,7 @@
  */
 import { subjectKey } from "./account.ts";
 import type { Principal } from "./principal.ts";
-import type { Audience } from "./server.ts";
+import type { Audience, Visibility } from "./server.ts";
 
 /** Permission that each MCP method needs. */
 const METHOD_PERMISSION: ReadonlyMap<string, string> = new Map([
@@ -59,6 +59,29 @@ export function maySee(principal: Principal, record: Audience): boolean {
     case "private":
       return principal.seesOwn && isOwn(principal, record);
   }
+}
+
+/** An item, and the server that it belongs to. */
+export interface Offered {
+  readonly server: Audience;
+  readonly item: { readonly audience: Audience | undefined };
+}
+
+/** Whether the item exists for this principal: it may be for fewer than its server, never for more. */
+export function maySeeItem(principal: Principal, { server, item: { audience } }: Offered): boolean {
+  return maySee(principal, server) && (audience === undefined || maySee(principal, audience));
+}
+
+/** Who sees the item, as far as one audience can say it: the narrower of the two. */
+export function audienceOf({ server, item: { audience = server } }: Offered): Audience {
+  return WIDTH[audience.visibility] > WIDTH[server.visibility] ? server : audience;
+}
+
+const WIDTH: Readonly<Record<Visibility, number>> = { private: 0, team: 1, public: 2 };
+
+/** Whether it may change what is shown of the item, and to whom. */
+export function mayManageItem(principal: Principal, offered: Offered): boolean {
+  return maySeeItem(principal, offered) && mayManage(principal, audienceOf(offered));
 }
 
 /** Whether it may change the record and take it away, or make one that is like it. */

@@ -4,9 +4,16 @@
  *
  * @module
  */
+import type { Audience } from "./server.ts";
+
 export type ItemKind = "tool" | "prompt" | "resource" | "template";
 
 export const ITEM_KINDS: readonly ItemKind[] = ["tool", "prompt", "resource", "template"];
+
+/** Whether items of this kind are known by a name; the others are by a URI. */
+export function isNamed(kind: ItemKind): boolean {
+  return kind === "tool" || kind === "prompt";
+}
 
 export interface Item {
   /** Random, kept for ever. */
@@ -32,6 +39,8 @@ export interface Item {
   readonly enabled: boolean;
   /** When discovery first did not find it any more; `undefined` while it is there. */
   readonly missingSinceMs: number | undefined;
+  /** Who of those who see its server sees it; `undefined` for all of them. */
+  readonly audience: Audience | undefined;
 }
 
 /** What an upstream server said about itself when it was last discovered. */

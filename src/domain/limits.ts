@@ -126,13 +126,19 @@ export const LIMITS = {
   sseUnread: 100,
   /** Uris that one session subscribes to; each is asked for again with a new upstream session. */
   subscriptionsPerSession: 1000,
-  /** Sets of servers that callers see, per endpoint: as many as there are combinations of teams. */
+  /** What callers see of an endpoint: as many as there are combinations of teams. */
   callerViews: 256,
+  /** Of these, what they see of one server; what most of them see is one. */
+  callerRuns: 16,
+  /** Items of a view that is made at once, within a millisecond or two; others are made in slices. */
+  viewItemsAtOnce: 2000,
   /** Characters of templates times characters of the URI that they are tried on: about 50 ms. */
   templateWork: 50_000_000,
   /** One page of a list that the gateway answers itself: many clients ask for the first page only. */
   listPageItems: 1000,
   listPageBytes: 1024 * 1024,
+  /** Pages of lists that are kept as text, of all endpoints and callers together. */
+  listPagesBytes: 8 * 1024 * 1024,
   /** Instructions of a view, made of those of its servers: models read all of it. */
   instructionsChars: 32 * 1024,
   /** A token endpoint's answer; one token and a few words about it. */
@@ -240,6 +246,22 @@ export const LIMITS = {
   apiNamesListed: 1000,
   /** Upstream servers, and virtual servers, made through the API: all are kept in memory. */
   apiServers: 5000,
+  /** The gateway's own items: all are kept in memory, with their contents. */
+  ownItems: 5000,
+  ownItemsChars: 64 * 1024 * 1024,
+  /** Of one of them. */
+  ownMessages: 100,
+  ownContents: 100,
+  ownArguments: 64,
+  ownParameters: 256,
+  ownArgumentValues: 1000,
+  /** Places for values in one text, and sections within sections. */
+  templateTags: 5000,
+  templateDepth: 16,
+  /** All texts of a prompt or resource, with values in them. */
+  renderedChars: 1024 * 1024,
+  /** Of one answer. @see MCP 2026-07-28, Utilities, "Completion" */
+  completions: 100,
   /** One line that a stdio server writes to its log; what is behind it is cut off. */
   stdioLogLineBytes: 4 * 1024,
   /** Such lines within `stdioLogMs`: a server must not fill the gateway's log. */

@@ -52,7 +52,7 @@ export interface EdgeDeps {
   readonly health: Health;
   readonly streamable: Streamable;
   readonly legacySse: Pick<LegacySse, "open" | "post">;
-  readonly endpoints: Pick<Endpoints, "all" | "find">;
+  readonly endpoints: Pick<Endpoints, "all" | "find" | "ready" | "watch">;
   /** The management API: `/api` and all below. */
   readonly admin: Api;
   readonly newCorrelationId: () => string;
@@ -248,7 +248,11 @@ function serveMcpAs(
   principal: Principal,
   handler: McpHandler,
 ): Promise<Response> {
-  const serve = () => serveEndpoint(deps, visit, principal, handler);
+  const serve = () => {
+    const ready = deps.endpoints.ready(visit.c.req.param("server"));
+    const now = () => serveEndpoint(deps, visit, principal, handler);
+    return ready === undefined ? now() : ready.then(now);
+  };
   const verdict = deps.rates.principal?.(principal);
   return verdict === undefined ? serve() : unlessRefused(deps, visit, verdict).then(serve);
 }
@@ -267,7 +271,10 @@ function serveEndpoint(
   // One answer for "absent" and "not yours".
   if (!endpoint) throw new GatewayError("not_found", "There is no MCP server at this URL");
   const { completed: delivered } = c.env as ServeInfo;
-  const watch = (changed: () => void) => deps.watch(principal, changed);
+  const watch = (changed: () => void) => {
+    const stops = [deps.watch(principal, changed), deps.endpoints.watch(endpoint, changed)];
+    return () => stops.forEach((stop) => stop());
+  };
   return handler({
     request: c.req.raw,
     head,

@@ -6,7 +6,6 @@
  * @module
  * @see contract.md, section 2, `RATE_LIMIT_*`; section 8, "Gateway failures"
  */
-import { maySee } from "../domain/access.ts";
 import type { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Principal } from "../domain/principal.ts";
@@ -88,11 +87,9 @@ function toolOf(
 ): string | undefined {
   if (typeof name !== "string") return undefined;
   const view = endpoint.kind === "view" ? endpoint.view : views.of(endpoint.key);
-  const binding = view?.find("tool", name);
   // What is hidden must not be told from what is not there by being limited.
-  if (binding !== undefined && maySee(principal, binding.server)) {
-    return `${binding.server.id} ${binding.item.upstreamName}`;
-  }
+  const binding = view?.find(principal, "tool", name);
+  if (binding !== undefined) return `${binding.server.id} ${binding.item.upstreamName}`;
   return endpoint.kind === "view" ? undefined : `${endpoint.server.id} `;
 }
 

@@ -4,11 +4,12 @@
  * @module
  * @see contract.md, section 4
  */
-import { mayEnter, maySee } from "../domain/access.ts";
+import { audienceOf, mayEnter, maySee } from "../domain/access.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { UpstreamServer, VirtualServer } from "../domain/server.ts";
-import type { Catalog } from "../catalog/catalog.ts";
+import type { Catalog, Shelf } from "../catalog/catalog.ts";
 import { ALL, type View } from "../catalog/view.ts";
+import { audienceKey } from "../catalog/view_part.ts";
 import type { Views } from "../catalog/views.ts";
 
 export type Endpoint = VerbatimEndpoint | ViewEndpoint;
@@ -37,8 +38,15 @@ export interface Endpoints {
   readonly all: (principal: Principal) => ViewEndpoint | undefined;
   /** `undefined` for a server that does not exist and for one that the principal may not see. */
   readonly find: (slugOrId: string, principal: Principal) => Endpoint | undefined;
-  /** The endpoint of a session, whoever may see it. */
-  readonly ofKey: (key: string) => Endpoint | undefined;
+  /** What is shown of an endpoint, as it was a moment ago; `undefined` for a server as it is. */
+  readonly shownAt: (key: string) => View | undefined;
+  /**
+   * Calls back once when something of a server is not to be shown any more that was relayed as it is.
+   * @returns the way to stop that
+   */
+  readonly watch: (endpoint: Endpoint, changed: () => void) => () => void;
+  /** See `Views.ready`; of `/mcp` without a server. */
+  readonly ready: (slugOrId: string | undefined) => Promise<void> | undefined;
 }
 
 export function createEndpoints(catalog: Catalog, views: Views): Endpoints {
@@ -56,12 +64,21 @@ export function createEndpoints(catalog: Catalog, views: Views): Endpoints {
       }));
     }
     const shelf = catalog.upstream(key);
-    if (shelf === undefined || !shelf.server.enabled) return undefined;
+    return shelf?.server.enabled ? verbatim(shelf) : undefined;
+  }
+
+  function verbatim(shelf: Shelf): Endpoint {
     return kept(shelf, () => {
-      const { server, items } = shelf;
-      const isWhole = items.every(({ enabled }) => enabled);
-      return { kind: "verbatim", key, server, narrowed: isWhole ? undefined : views.of(key) };
+      const { server } = shelf;
+      const narrowed = isWhole(shelf) ? undefined : views.of(server.slug);
+      return { kind: "verbatim", key: server.slug, server, narrowed };
     });
+  }
+
+  /** Whether what was relayed as it is must not be any more. */
+  function isNarrowed(key: string): boolean {
+    const now = ofKey(key);
+    return now?.kind === "verbatim" && now.narrowed !== undefined;
   }
 
   function kept(of: object, make: () => Endpoint): Endpoint {
@@ -82,6 +99,31 @@ export function createEndpoints(catalog: Catalog, views: Views): Endpoints {
       if (!mayEnter(principal, record.slug, record.id)) return undefined;
       return ofKey(record.slug);
     },
-    ofKey,
+    shownAt: (key) =>
+      key === ALL || catalog.server(key) !== undefined || isNarrowed(key)
+        ? views.latest(key)
+        : undefined,
+    watch(endpoint, changed) {
+      if (endpoint.kind === "view" || endpoint.narrowed !== undefined) return () => {};
+      const look = () => {
+        if (!isNarrowed(endpoint.key)) return;
+        stop();
+        changed();
+      };
+      const stop = catalog.follow(look);
+      // It may have been narrowed since it was looked up.
+      if (isNarrowed(endpoint.key)) queueMicrotask(look);
+      return stop;
+    },
+    ready(slugOrId) {
+      const key = slugOrId === undefined ? ALL : catalog.server(slugOrId)?.server.slug;
+      return key === undefined ? undefined : views.ready(key);
+    },
   };
+}
+
+/** Whether whoever sees the server sees all that it offers. */
+function isWhole({ server, items }: Shelf): boolean {
+  const whose = audienceKey(server);
+  return items.every((item) => item.enabled && audienceKey(audienceOf({ server, item })) === whose);
 }

@@ -43,4 +43,21 @@ export function createPace(monotonic: () => number): Pace {
   };
 }
 
+/** A computation that could be interrupted, and is not. */
+export function atOnce<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** The same, others in between. */
+export async function paced<T>(steps: Generator<void, T>, pace: Pace): Promise<T> {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    await pace();
+  }
+}
+
 const DONE = Promise.resolve();

@@ -15,6 +15,8 @@ import type { Clock } from "../platform/clock.ts";
 import type { Database } from "./database.ts";
 import { catalogMigration } from "./migrations/0001_catalog.ts";
 import { accountsMigration } from "./migrations/0002_accounts.ts";
+import { itemAudienceMigration } from "./migrations/0003_item_audience.ts";
+import { ownItemsMigration } from "./migrations/0005_own_items.ts";
 import type { Schema } from "./tables/schema.ts";
 
 export interface Migration {
@@ -25,7 +27,12 @@ export interface Migration {
 }
 
 /** Never changed once released: what comes later is appended. */
-export const MIGRATIONS: readonly Migration[] = [catalogMigration, accountsMigration];
+export const MIGRATIONS: readonly Migration[] = [
+  catalogMigration,
+  accountsMigration,
+  itemAudienceMigration,
+  ownItemsMigration,
+];
 
 /** Any number that other programs do not use. */
 const LOCK = 7_225_301_994;

@@ -9,11 +9,15 @@ import { GatewayError } from "../domain/errors.ts";
 import { ConnectionLost } from "../platform/http1/connection.ts";
 import { UpstreamStatusError } from "./reply.ts";
 
+/** A failure of which it has been said already whether the call may have been carried out. */
+export class Told extends GatewayError {}
+
 /**
  * What the caller is told.
  * @param isSafe whether nothing can have been carried out, or carrying it out twice does no harm
  */
 export function explained(error: unknown, isSafe: boolean): unknown {
+  if (error instanceof Told) return error;
   if (error instanceof ConnectionLost) {
     const text = error.message;
     return isSafe

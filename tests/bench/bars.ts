@@ -43,6 +43,7 @@ const FAULTY_READY_MS_MAX = 2_000;
 const DISCOVERY_MS_MAX = 3_000;
 const PAGE_MS_MAX = 20;
 const PAUSE_MS_MAX = 20;
+const SCALE_MB_MAX = 60;
 
 /** Holds the results of a run against all bars. */
 export function barsOf(results: Results, held: Held, warmStartMs: number | undefined): Bar[] {
@@ -190,7 +191,7 @@ function bridgeBars(results: Results, { sides }: Held): Bar[] {
   ];
 }
 
-function catalogBars({ faulty, discovery }: Held): Bar[] {
+function catalogBars({ faulty, discovery, scale }: Held): Bar[] {
   return [
     below("tools/list with a server that hangs, p99", faulty?.p99Ms, FAULTY_LIST_MS_MAX, whole),
     below("Ready in spite of it", faulty?.readyMs, FAULTY_READY_MS_MAX, whole),
@@ -199,6 +200,18 @@ function catalogBars({ faulty, discovery }: Held): Bar[] {
     atMost(
       "Longest pause while they are discovered",
       discovery?.discoveryPauseMs,
+      PAUSE_MS_MAX,
+      milliseconds,
+    ),
+    below(
+      "RSS added by 50,000 items, 10,000 users and 1,000 teams",
+      scale && (scale.heldBytes - scale.emptyBytes) / 1e6,
+      SCALE_MB_MAX,
+      (value) => `${Math.round(value)} MB`,
+    ),
+    atMost(
+      "Longest pause when something of them changes",
+      scale && Math.max(...scale.pauses.map(({ pauseMs }) => pauseMs)),
       PAUSE_MS_MAX,
       milliseconds,
     ),

@@ -70,6 +70,7 @@ export const HOLDING_NAMES = [
   "mcp-faulty-20",
   "mcp-discovery-5000",
   "fair-10-times",
+  "scale-50000",
   "bridge-side-by-side",
 ] as const;
 

@@ -89,7 +89,7 @@ interface Probed<T> {
 }
 
 /** Asks something small again and again until the work is done. */
-async function whileProbed<T>(
+export async function whileProbed<T>(
   connection: Connection,
   request: Uint8Array,
   act: () => Promise<T>,

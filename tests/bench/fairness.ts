@@ -70,7 +70,7 @@ export async function measureFairness(
   });
   try {
     const names = Array.from({ length: OTHERS }, (_, at) => `other-${at}@example.com`);
-    const others = jobOf(await Promise.all(names.map(tokenOf)), {
+    const others = jobOf(await Promise.all(names.map((name) => tokenOf(name))), {
       connections: OTHERS,
       pauseMs: OTHERS_PAUSE_MS,
     });

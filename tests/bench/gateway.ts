@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SignJWT } from "jose";
+import { type JWTPayload, SignJWT } from "jose";
 
 import type { Listener, Processes } from "./processes.ts";
 import { SESSIONS_HELD_MAX } from "./types.ts";
@@ -21,7 +21,7 @@ export interface Access {
   readonly env: Readonly<Record<string, string>>;
   readonly token: string;
   /** A token of another subject. */
-  readonly tokenOf: (subject: string) => Promise<string>;
+  readonly tokenOf: (subject: string, claims?: JWTPayload) => Promise<string>;
 }
 
 /**
@@ -54,14 +54,18 @@ export async function newAccess(): Promise<Access> {
       SESSIONS_PER_PRINCIPAL: String(SESSIONS_PER_PRINCIPAL),
     },
     token: await signToken(secret, "bench@example.com"),
-    tokenOf: (subject) => signToken(secret, subject),
+    tokenOf: (subject, claims) => signToken(secret, subject, claims),
   };
 }
 
 /** A token as the gateway itself would issue it. */
-function signToken(secret: string, subject: string): Promise<string> {
+function signToken(
+  secret: string,
+  subject: string,
+  claims: JWTPayload = { is_admin: true },
+): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
-  return new SignJWT({ is_admin: true })
+  return new SignJWT(claims)
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setIssuer("mcpgateway")
     .setAudience("mcpgateway-api")

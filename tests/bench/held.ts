@@ -8,6 +8,7 @@
 import type { ContenderName } from "./contenders.ts";
 import { median } from "./figures.ts";
 import type { FairnessSample } from "./fairness.ts";
+import type { ScaleFigures } from "./scale.ts";
 import type { FaultySample } from "./faulty.ts";
 import type { Growth } from "./growth.ts";
 import type { IdleSample } from "./idle.ts";
@@ -57,6 +58,7 @@ export interface Held {
   readonly discovery: DiscoveryFigures | undefined;
   readonly fairness: FairnessFigures | undefined;
   readonly sides: readonly SideFigures[];
+  readonly scale: ScaleFigures | undefined;
 }
 
 /** Sums up the rounds of servers that do not answer: the median of each figure. */

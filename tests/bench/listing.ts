@@ -36,7 +36,11 @@ export interface Listing {
  *
  * @throws {Error} for an answer that is none
  */
-export async function readListing(connection: Connection, address: Address): Promise<Listing> {
+export async function readListing(
+  connection: Connection,
+  address: Address,
+  pagesMax = PAGES_MAX,
+): Promise<Listing> {
   const pages: string[] = [];
   const pagesMs: number[] = [];
   let cursor: string | undefined;
@@ -53,7 +57,7 @@ export async function readListing(connection: Connection, address: Address): Pro
     pages.push(page);
     count += page.split('"inputSchema":').length - 1;
     cursor = /"nextCursor":"([^"]*)"/.exec(page)?.[1];
-  } while (cursor !== undefined && pages.length < PAGES_MAX);
+  } while (cursor !== undefined && pages.length < pagesMax);
   return { count, pages, pagesMs };
 }
 

@@ -15,11 +15,12 @@ import {
 } from "./held.ts";
 import { median } from "./figures.ts";
 import { megabytes, milliseconds, ratio, table } from "./markdown.ts";
+import type { ScaleFigures } from "./scale.ts";
 import type { SideFigures } from "./side.ts";
 
 /** A section for each that took part. */
 export function heldSections(
-  { idle, growth, faulty, discovery, fairness, sides }: Held,
+  { idle, growth, faulty, discovery, fairness, sides, scale }: Held,
 ): string[] {
   return [
     ...(sides.length === 0 ? [] : [sideSection(sides)]),
@@ -28,6 +29,7 @@ export function heldSections(
     ...(faulty === undefined ? [] : [faultySection(faulty)]),
     ...(discovery === undefined ? [] : [discoverySection(discovery)]),
     ...(fairness === undefined ? [] : [fairnessSection(fairness)]),
+    ...(scale === undefined ? [] : [scaleSection(scale)]),
   ];
 }
 
@@ -144,6 +146,23 @@ Four principals within their limits, and a fifth that sends ${
   } times as
 much as it may, in ${figures.rounds} rounds. A message of it takes ${Math.round(figures.floodCpuUs)}
 CPU-µs of the gateway; what its load generator takes is on the same cores.
+
+${body}`;
+}
+
+function scaleSection({ emptyBytes, heldBytes, listedBytes, pauses }: ScaleFigures): string {
+  const added = (bytes: number) => ((bytes - emptyBytes) / 1e6).toFixed(1);
+  const body = table(["what happens", "longest answer to `/health`"], [
+    ...pauses.map(({ what, pauseMs }) => [what, milliseconds(pauseMs)]),
+  ]);
+  return `## 50,000 items, 10,000 users, 1,000 teams
+
+A process that has nothing of this takes ${megabytes(emptyBytes)} MB, with it ${
+    added(heldBytes)
+  } MB more, and ${
+    added(listedBytes)
+  } MB more after all of the changes below. After each of them nine
+callers of different teams list what they see; \`/health\` is asked 2 ms after each answer.
 
 ${body}`;
 }

@@ -49,8 +49,8 @@ export function listRequestOf(address: Address, cursor: string | undefined): str
 }
 
 /** A request that is none of the protocol. */
-export function plainRequestOf(method: "GET" | "POST", address: Address, body?: object): string {
-  if (method === "GET") return headOf(method, address, []);
+export function plainRequestOf(method: string, address: Address, body?: object): string {
+  if (method === "GET" || method === "DELETE") return headOf(method, address, []);
   if (body === undefined) return headOf(method, address, ["Content-Length: 0"]);
   const text = JSON.stringify(body);
   const headers = ["Content-Type: application/json", `Content-Length: ${text.length}`];

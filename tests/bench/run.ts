@@ -31,6 +31,7 @@ import { type Options, parseOptions } from "./options.ts";
 import { createProcesses, type Processes } from "./processes.ts";
 import { reportOf, writeReport } from "./report.ts";
 import { growthSection } from "./report_held.ts";
+import { measureScale } from "./scale.ts";
 import { measureSides, SIDES } from "./side.ts";
 import { soak, soakReport } from "./soak.ts";
 import { measureStarts } from "./start_time.ts";
@@ -135,10 +136,14 @@ async function measureHeld(
   const fairness = has("fair-10-times") && hasGateway
     ? await measureFairness(processes, bench, scratchDir, plan)
     : [];
+  const scale = has("scale-50000") && hasGateway
+    ? await measureScale(processes, bench, scratchDir)
+    : undefined;
   const sides = has("bridge-side-by-side") ? await measureSides(processes, bench, plan) : [];
   return {
     held: {
       sides,
+      scale,
       idle: idleOf(idle),
       growth,
       faulty: faultyOf(faulty),

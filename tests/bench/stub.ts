@@ -19,11 +19,13 @@ import {
   SESSION_PATH,
   STATELESS_PATH,
 } from "./payload.ts";
+import { createScaleStub, SCALE_PATHS } from "./stub_scale.ts";
 import { createSessionStub } from "./stub_session.ts";
 import { answerStateless, BIG, LONG, USUAL } from "./stub_stateless.ts";
 
 if (import.meta.main) {
   const sessions = createSessionStub();
+  const scale = createScaleStub();
   const onListen = ({ port }: { port: number }) => {
     console.log(`Listening on http://127.0.0.1:${port}`);
   };
@@ -34,6 +36,7 @@ if (import.meta.main) {
     if (path.startsWith(MANY_PATHS)) return answerStateless(request, USUAL);
     if (path === LONG_PATH) return answerStateless(request, LONG);
     if (path === BIG_PATH) return answerStateless(request, BIG);
+    if (path.startsWith(SCALE_PATHS)) return scale(request, path);
     if (path === COUNTS_PATH) return Response.json(sessions.counts());
     if (path !== ANNOUNCE_PATH) return new Response(null, { status: 404 });
     sessions.announce();

@@ -26,6 +26,7 @@ function known(upstreamName: string, seq: number, more: Partial<Item> = {}): Ite
     description: undefined,
     enabled: true,
     missingSinceMs: undefined,
+    audience: undefined,
     ...more,
   };
 }

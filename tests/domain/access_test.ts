@@ -6,8 +6,10 @@
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
 import {
+  audienceOf,
   mayEnter,
   maySee,
+  maySeeItem,
   missingForSubscription,
   missingPermission,
 } from "../../src/domain/access.ts";
@@ -18,46 +20,46 @@ const PUBLIC = server({ visibility: "public" });
 const TEAM = server({ visibility: "team", team: "red" });
 const PRIVATE = server({ visibility: "private", owner: "alice@example.com" });
 
-for (
-  const [who, principal, seesPublic, seesTeam, seesPrivate] of [
-    ["anonymous", ANONYMOUS, true, false, false],
-    ["a user without teams claim", user({}), true, false, false],
-    ["a user of no teams", user({ teams: [] }), true, false, false],
-    ["a user of another team", user({ teams: ["blue"] }), true, false, true],
-    ["a user of the team", user({ teams: ["blue", "red"] }), true, true, true],
-    [
-      "another user of the team",
-      user({ subject: "bob@example.com", teams: ["red"] }),
-      true,
-      true,
-      false,
-    ],
-    [
-      "a user whose address is written with other capitals",
-      user({ subject: "ALICE@example.com", teams: ["red"] }),
-      true,
-      true,
-      true,
-    ],
-    [
-      "a user of the team to whom nothing belongs",
-      user({ teams: ["red"], seesOwn: false }),
-      true,
-      true,
-      false,
-    ],
-    ["a team that only begins alike", user({ teams: ["red2", "re"] }), true, false, true],
-    ["an admin without teams claim", user({ isAdmin: true }), true, true, true],
-    ["an admin of no teams", user({ isAdmin: true, teams: [] }), true, false, false],
-    [
-      "an admin of another team",
-      user({ subject: "bob@example.com", isAdmin: true, teams: ["blue"] }),
-      true,
-      false,
-      false,
-    ],
-  ] satisfies [string, Principal, boolean, boolean, boolean][]
-) {
+const WHO: readonly (readonly [string, Principal, boolean, boolean, boolean])[] = [
+  ["anonymous", ANONYMOUS, true, false, false],
+  ["a user without teams claim", user({}), true, false, false],
+  ["a user of no teams", user({ teams: [] }), true, false, false],
+  ["a user of another team", user({ teams: ["blue"] }), true, false, true],
+  ["a user of the team", user({ teams: ["blue", "red"] }), true, true, true],
+  [
+    "another user of the team",
+    user({ subject: "bob@example.com", teams: ["red"] }),
+    true,
+    true,
+    false,
+  ],
+  [
+    "a user whose address is written with other capitals",
+    user({ subject: "ALICE@example.com", teams: ["red"] }),
+    true,
+    true,
+    true,
+  ],
+  [
+    "a user of the team to whom nothing belongs",
+    user({ teams: ["red"], seesOwn: false }),
+    true,
+    true,
+    false,
+  ],
+  ["a team that only begins alike", user({ teams: ["red2", "re"] }), true, false, true],
+  ["an admin without teams claim", user({ isAdmin: true }), true, true, true],
+  ["an admin of no teams", user({ isAdmin: true, teams: [] }), true, false, false],
+  [
+    "an admin of another team",
+    user({ subject: "bob@example.com", isAdmin: true, teams: ["blue"] }),
+    true,
+    false,
+    false,
+  ],
+];
+
+for (const [who, principal, seesPublic, seesTeam, seesPrivate] of WHO) {
   Deno.test(`${who} ${sees(seesPublic)} a public server`, () => {
     assertEquals(maySee(principal, PUBLIC), seesPublic);
   });
@@ -93,6 +95,39 @@ Deno.test("a credential without such a bound enters everything", () => {
 Deno.test("a credential for one server does not open it by itself", () => {
   assertEquals(maySee(user({ onlyServer: "a" }), TEAM), false);
 });
+
+const NARROW: Readonly<Record<string, Audience>> = {
+  "everybody": PUBLIC,
+  "the team red": TEAM,
+  "alice alone": PRIVATE,
+};
+const CALLERS: readonly Principal[] = WHO.map(([, principal]) => principal);
+
+for (const [whose, server] of Object.entries(NARROW)) {
+  for (const [whom, audience] of Object.entries(NARROW)) {
+    Deno.test(`an item for ${whom}, of a server for ${whose}, is for who sees both`, () => {
+      const item = { audience };
+      for (const principal of CALLERS) {
+        const both = maySee(principal, server) && maySee(principal, audience);
+        assertEquals(maySeeItem(principal, { server, item }), both);
+      }
+    });
+
+    Deno.test(`an item for ${whom}, of a server for ${whose}, is called by the narrower`, () => {
+      const names = Object.values(NARROW);
+      const narrower = Math.max(names.indexOf(server), names.indexOf(audience));
+      assertEquals(audienceOf({ server, item: { audience } }), names[narrower]);
+    });
+  }
+
+  Deno.test(`an item of which nothing is said, of a server for ${whose}, is for the same`, () => {
+    const offered = { server, item: { audience: undefined } };
+    assertEquals(audienceOf(offered), server);
+    for (const principal of CALLERS) {
+      assertEquals(maySeeItem(principal, offered), maySee(principal, server));
+    }
+  });
+}
 
 Deno.test("a team server without a team is nobody's", () => {
   const broken = server({ visibility: "team" });

@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual as assertEquals, ok as assert } from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { createPace, nextTurn } from "../../src/platform/pace.ts";
+import { atOnce, createPace, nextTurn, paced } from "../../src/platform/pace.ts";
 import { fakeClock } from "../support/fake_clock.ts";
 
 const TURNS = 60;
@@ -64,4 +64,18 @@ Deno.test("a request that comes during many turns is answered within a few of th
   }
   await asked;
   assert(answeredAt! < TURNS);
+});
+
+Deno.test("a computation in steps gives the same at once and paced, with a turn after each step", async () => {
+  function* steps(): Generator<void, number> {
+    let sum = 0;
+    for (let i = 1; i <= 10; i++) {
+      sum += i;
+      yield;
+    }
+    return sum;
+  }
+  let turns = 0;
+  const pace = () => Promise.resolve(void turns++);
+  assertEquals([atOnce(steps()), await paced(steps(), pace), turns], [55, 55, 10]);
 });

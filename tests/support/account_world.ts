@@ -37,7 +37,7 @@ export async function openAccounts(options: Partial<RightsOptions> & { pollMs?: 
     timers,
     failed: (_, error) => failures.push(error),
   }, { pollMs: options.pollMs });
-  const rights = createRights({ accounts, clock, timers }, {
+  const rights = createRights({ accounts, clock, timers, pace: () => Promise.resolve() }, {
     requireUser: false,
     rightsMaxMs: 60_000,
     ...options,

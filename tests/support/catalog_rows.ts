@@ -70,6 +70,7 @@ export function anItem(id: string, members: Partial<Item> = {}): Item {
     description: undefined,
     enabled: true,
     missingSinceMs: undefined,
+    audience: undefined,
     ...members,
   };
 }

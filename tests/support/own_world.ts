@@ -46,6 +46,7 @@ export function openOwnWorld(options: OwnWorldOptions = {}): OwnWorld {
       userAgent: "sallyport/test",
       checkAddress: () => {},
     }),
+    own: { send: nowhere },
     stdio: options.stdio ?? { send: nowhere, remove: nowhere },
   });
   const failures: unknown[] = [];

@@ -102,9 +102,9 @@ export interface Session extends Asks {
   readonly calls: Bag<RunningCall>;
   /** The connection on which the client listens, or listened last. */
   listener: Reader | undefined;
-  /** On a view: who sent the last message. What a session may see depends on its credential. */
+  /** Who sent the last message, or listens. What a session may see depends on its credential. */
   viewer: Principal | undefined;
-  /** On a view: whether changes of its lists are passed on. */
+  /** Whether the gateway says when its lists have changed. */
   isFollowing: boolean;
   /** By slug: the upstream server's own streams that this replica watches. */
   readonly watches: Map<string, Watch>;

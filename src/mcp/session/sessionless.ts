@@ -45,6 +45,7 @@ import { cancelledKey, idKey } from "./reverse.ts";
 import type { InboundEdits } from "./inbound.ts";
 import type { Shared, SharedSessions } from "./shared_sessions.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
+import { viewEdits } from "./view_edits.ts";
 
 export interface SessionlessDeps {
   readonly upstream: UpstreamSessions;
@@ -175,7 +176,7 @@ export function createSessionless(
 type Plan = { readonly answer: Uint8Array | Promise<Uint8Array> } | {
   readonly server: UpstreamServer;
   readonly edit?: Edit | undefined;
-  /** Set on a view. */
+  /** Set on a view, and where not all of a server is shown. */
   readonly edits?: InboundEdits | undefined;
 };
 
@@ -236,8 +237,8 @@ function planOf(
     const check = endpoint.kind === "view" ? deps.check : undefined;
     try {
       const options = { check, notFound: RESOURCE_NOT_FOUND };
-      const { server, edit, renamed } = routeOf(view!, principal, message, options);
-      return { server, edit, edits: endpoint.kind === "view" ? { renamed } : undefined };
+      const { server, edit } = routeOf(view!, principal, message, options);
+      return { server, edit, edits: viewEdits(view!, principal, server, []) };
     } catch (error) {
       if (!(error instanceof UnfitArguments)) throw error;
       return { answer: failureResponse(id, method, error, correlationId) };

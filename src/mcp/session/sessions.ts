@@ -16,6 +16,7 @@ import { createSessionCalls } from "./calls.ts";
 import type { SessionDirectory } from "./directory.ts";
 import { createSessionEndpoint, type SessionEndpoint, type Targets } from "./endpoint.ts";
 import type { Views } from "../../catalog/views.ts";
+import type { Endpoints } from "../endpoint.ts";
 import type { ListChanges, ListName } from "../view/list_changes.ts";
 import type { SessionLists } from "../view/session_lists.ts";
 import type { CheckArguments } from "../view/routing.ts";
@@ -75,7 +76,9 @@ export interface SessionViews {
   readonly changes: ListChanges;
   /** `undefined` when arguments are not checked. */
   readonly check: CheckArguments | undefined;
-  /** What is different in messages of this server for a session of a view. */
+  /** See `Endpoints`. */
+  readonly shownAt: Endpoints["shownAt"];
+  /** What is different in messages of this server for a session to which not all is shown as it is. */
   readonly editsOf: (session: Session, server: UpstreamServer) => InboundEdits | undefined;
 }
 
@@ -161,9 +164,10 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     return deps.serverOf(base.server) === undefined;
   }
 
-  /** A view's lists are the gateway's: it says itself when they have changed. */
+  /** Of a view, and where not all is shown, it is the gateway that says when lists have changed. */
   function followLists(session: Session): void {
-    if (!isOfView(session) || session.isFollowing || session.viewer === undefined) return;
+    const isShown = isOfView(session) || deps.views.shownAt(session.base.server) !== undefined;
+    if (!isShown || session.isFollowing || session.viewer === undefined) return;
     session.isFollowing = true;
     const stop = deps.views.changes.follow(session.base.server, () => session.viewer!, (lists) => {
       const events = lists.map((list) => ({ message: listChanged(list), isResponse: false }));
@@ -265,8 +269,8 @@ function createTargets(
 }
 
 /** Whether the view shows something of this server to whoever uses the session. */
-function isShown({ of }: Views, { base, viewer }: Session, { slug }: UpstreamServer): boolean {
-  const shelf = of(base.server)?.shelves.find(({ server }) => server.slug === slug);
+function isShown({ latest }: Views, { base, viewer }: Session, { slug }: UpstreamServer): boolean {
+  const shelf = latest(base.server)?.shelves.find(({ server }) => server.slug === slug);
   return shelf !== undefined && viewer !== undefined && maySee(viewer, shelf.server);
 }
 

@@ -52,7 +52,8 @@ export function createVerbatimTarget(
   return {
     initialize: ({ principal }, { server }, message) =>
       shakeHands({ registry, upstream }, principal, server, message),
-    plan({ principal }, { server, narrowed }, _, message) {
+    plan({ principal }, { server, narrowed }, session, message) {
+      session.viewer = principal;
       const answer = narrowed && shown(narrowed, principal, message);
       if (answer !== undefined) return { kind: "answer", answer };
       return { kind: "upstream", server, prepared: undefined };

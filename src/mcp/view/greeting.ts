@@ -8,7 +8,6 @@
  *
  * @module
  */
-import type { Binding } from "../../catalog/view.ts";
 import type { CallerView } from "../../catalog/views.ts";
 import type { Shelf } from "../../catalog/catalog.ts";
 import type { ItemKind } from "../../domain/item.ts";
@@ -97,12 +96,12 @@ export function freshnessOf(
   caller: CallerView,
   kind: ItemKind | undefined,
 ): Freshness {
-  const servers = kind && new Set(caller.lists[kind].map(({ server }: Binding) => server));
+  const servers = kind && new Set(caller.lists[kind].map(([first]) => first!.server));
   const parts = caller.shelves.filter(({ server }) => servers?.has(server) ?? true);
   const ttls = parts.map(({ offer }) => offer?.ttlMs ?? 0);
   const isForAll = parts.every(({ offer }) => offer?.cacheScope === "public") &&
     parts.length > 0 &&
-    endpoint.view.shelves.every(({ server }) => server.visibility === "public") &&
+    [...endpoint.view.audiences.values()].every(({ visibility }) => visibility === "public") &&
     (endpoint.server?.visibility ?? "public") === "public";
   return {
     ttlMs: ttls.length === 0 ? 0 : Math.min(...ttls),

@@ -6,10 +6,11 @@
  * @see security.md, AUTHZ-19
  */
 import type { Catalog } from "../../catalog/catalog.ts";
-import type { Binding, View } from "../../catalog/view.ts";
+import type { Binding, Run } from "../../catalog/binding.ts";
 import type { CallerView, Views } from "../../catalog/views.ts";
-import { ITEM_KINDS, type ItemKind } from "../../domain/item.ts";
+import { type Item, ITEM_KINDS, type ItemKind } from "../../domain/item.ts";
 import type { Principal } from "../../domain/principal.ts";
+import type { Pace } from "../../platform/pace.ts";
 import type { Timers } from "../../platform/timers.ts";
 
 /** The lists that clients are told about: resource templates are among the resources. */
@@ -47,10 +48,14 @@ const LIST_OF: Readonly<Record<ItemKind, ListName>> = {
   template: "resources",
 };
 
-export function createListChanges(
-  deps: { readonly catalog: Catalog; readonly views: Views; readonly timers: Timers },
-): ListChanges {
-  const { catalog, views, timers } = deps;
+export interface ListChangesDeps {
+  readonly catalog: Catalog;
+  readonly views: Views;
+  readonly timers: Timers;
+  readonly pace: Pace;
+}
+
+export function createListChanges({ catalog, views, timers, pace }: ListChangesDeps): ListChanges {
   const followers = new Set<Follower>();
   let doubts: { readonly serverId: string; readonly kinds: readonly ItemKind[] }[] = [];
   let isWaiting = false;
@@ -62,8 +67,16 @@ export function createListChanges(
       isWaiting = false;
       const said = doubts;
       doubts = [];
-      for (const follower of followers) tell(follower, said);
+      tellAll(said);
     });
+  }
+
+  async function tellAll(said: typeof doubts): Promise<void> {
+    for (const follower of [...followers]) {
+      await views.ready(follower.key);
+      await pace();
+      if (followers.has(follower)) tell(follower, said);
+    }
   }
 
   function tell(follower: Follower, said: typeof doubts): void {
@@ -73,7 +86,8 @@ export function createListChanges(
     const kinds = ITEM_KINDS.filter((kind) =>
       !isSame(before?.lists[kind] ?? [], seen?.lists[kind] ?? []) ||
       said.some((one) =>
-        one.kinds.includes(kind) && seen?.lists[kind].some(isOf(one.serverId)) === true
+        one.kinds.includes(kind) &&
+        seen?.lists[kind].some(([first]) => first!.server.id === one.serverId) === true
       )
     );
     const lists = new Set(kinds.map((kind) => LIST_OF[kind]));
@@ -81,7 +95,7 @@ export function createListChanges(
   }
 
   function seenBy({ key, principal }: Follower): CallerView | undefined {
-    const view: View | undefined = views.of(key);
+    const view = views.of(key);
     return view && views.seenBy(principal(), view);
   }
 
@@ -101,15 +115,22 @@ export function createListChanges(
   };
 }
 
-function isOf(serverId: string) {
-  return ({ server }: { readonly server: { readonly id: string } }) => server.id === serverId;
+function isSame(a: readonly Run[], b: readonly Run[]): boolean {
+  return a === b || (a.length === b.length && a.every((one, i) => isSameRun(one, b[i]!)));
 }
 
 /** Bindings are made anew when their server changes, which clients cannot see. */
-function isSame(a: readonly Binding[], b: readonly Binding[]): boolean {
+function isSameRun(a: Run, b: Run): boolean {
   return a === b || (a.length === b.length && a.every((one, i) => isShownAlike(one, b[i]!)));
 }
 
 function isShownAlike(a: Binding, b: Binding): boolean {
-  return a === b || (a.item === b.item && a.name === b.name && a.override === b.override);
+  return a === b ||
+    (isSameItem(a.item, b.item) && a.name === b.name && a.override === b.override);
+}
+
+/** As far as clients can see it: to whom else it is shown makes no difference. */
+function isSameItem(a: Item, b: Item): boolean {
+  return a === b || (a.id === b.id && a.definition === b.definition && a.title === b.title &&
+    a.description === b.description);
 }

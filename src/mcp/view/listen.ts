@@ -8,7 +8,10 @@
 import { maySee } from "../../domain/access.ts";
 import { ProtocolError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import type { Principal } from "../../domain/principal.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
+import type { View } from "../../catalog/view.ts";
+import type { Views } from "../../catalog/views.ts";
 import { jittered } from "../../platform/random.ts";
 import { sleep, type Timers } from "../../platform/timers.ts";
 import type { CallContext, Reply } from "../dispatch.ts";
@@ -30,6 +33,7 @@ import { createMailbox, type Mailbox } from "./mailbox.ts";
 export interface ListenDeps {
   readonly calls: StatelessCalls;
   readonly changes: ListChanges;
+  readonly views: Pick<Views, "latest">;
   readonly timers: Timers;
   /** The server with this slug, whoever may see it. */
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
@@ -111,17 +115,14 @@ export function createListen(deps: ListenDeps): Listen {
 
   async function keepListening(
     call: CallContext,
-    { view }: ViewEndpoint,
+    { key, view }: ViewEndpoint,
     { server, uris }: Subscribed,
     mailbox: Mailbox,
     abort: AbortController,
     agreed: (uris: readonly string[]) => void,
   ): Promise<void> {
     const message = listenMessage(call.message, [...uris.values()]);
-    const renamed = view.hasAliases(server)
-      ? (uri: string) => view.renamed(server, uri)
-      : undefined;
-    const route = { name: "", edit: undefined, renamed };
+    const route = { name: "", edit: undefined, renamed: view.renaming(server) };
     for (let waitMs = RETRY_MS;; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
       const now = deps.serverOf(server.slug);
       if (now?.id !== server.id) return;
@@ -136,7 +137,10 @@ export function createListen(deps: ListenDeps): Listen {
       abort.signal.addEventListener("abort", end);
       const reply = await deps.calls.request({ ...call, message, server: now, route, abort: one });
       if (reply.kind === "stream") {
-        const took = await pump(reply.next, mailbox, (honoured) => agreed(inView(uris, honoured)));
+        const took = await pump(reply.next, mailbox, {
+          agreed: (honoured) => agreed(inView(uris, honoured)),
+          isShown: (uri) => isShown(deps.views.latest(key), call.principal, { server, uris }, uri),
+        });
         if (took > 0) waitMs = RETRY_MS;
       } else {
         // What the server refuses now it may take later; the client has been told by then.
@@ -154,14 +158,17 @@ export function createListen(deps: ListenDeps): Listen {
 async function pump(
   next: () => Promise<readonly Uint8Array[] | undefined>,
   mailbox: Mailbox,
-  agreed: (uris: readonly string[]) => void,
+  { agreed, isShown }: {
+    readonly agreed: (uris: readonly string[]) => void;
+    readonly isShown: (uri: unknown) => boolean;
+  },
 ): Promise<number> {
   let took = 0;
   for (let batch = await next(); batch !== undefined; batch = await next()) {
     for (const bytes of batch) {
       const message = JSON.parse(decoder.decode(bytes));
       if (message.method === "notifications/resources/updated") {
-        mailbox.put(bytes);
+        if (isShown(message.params?.uri)) mailbox.put(bytes);
         took++;
       } else if (message.method === "notifications/subscriptions/acknowledged") {
         const uris = message.params?.notifications?.resourceSubscriptions;
@@ -171,6 +178,19 @@ async function pump(
     await mailbox.hasRoom();
   }
   return took;
+}
+
+/** Whether this caller may still hear of it; what is below a resource may be on no list. */
+function isShown(
+  view: View | undefined,
+  principal: Principal,
+  { server, uris }: Subscribed,
+  uri: unknown,
+): boolean {
+  if (typeof uri !== "string" || view === undefined) return false;
+  const isListed = () =>
+    view.resolve(principal, uri).some(({ binding }) => binding.server.id === server.id);
+  return view.isOpen(principal, server, uris.get(uri) ?? uri) && (!uris.has(uri) || isListed());
 }
 
 /** @throws {ProtocolError} -32602 */
@@ -187,7 +207,7 @@ function subscribed(
   const parts = new Map<UpstreamServer, Map<string, string>>();
   for (const uri of wanted) {
     if (typeof uri !== "string") continue;
-    const found = view.resolve(uri).find(({ binding }) => maySee(principal, binding.server));
+    const [found] = view.resolve(principal, uri);
     if (found === undefined) continue;
     const { server } = found.binding;
     const uris = parts.get(server) ?? new Map<string, string>();

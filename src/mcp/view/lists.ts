@@ -5,7 +5,7 @@
  * @see MCP 2025-11-25 and 2026-07-28, Utilities, "Pagination"; 2026-07-28, Utilities, "Caching"
  */
 import { Buffer } from "node:buffer";
-import type { Binding } from "../../catalog/view.ts";
+import { type Binding, type Run, shown } from "../../catalog/binding.ts";
 import { flawOfHeaders } from "../../catalog/header_annotations.ts";
 import type { CallerView } from "../../catalog/views.ts";
 import { ProtocolError } from "../../domain/errors.ts";
@@ -61,14 +61,18 @@ interface Page {
 }
 
 /**
- * Without tools whose annotations a client of the stateless era could not follow: servers of the
- * session era do not know what they mean.
+ * Whether a client of the stateless era could follow a tool's annotations: servers of the session era do
+ * not know what they mean.
  */
-function followable(list: readonly Binding[]): readonly Binding[] {
-  return list.filter(({ item: { kind, definition } }) =>
-    kind !== "tool" || !definition.includes("x-mcp-header") ||
-    flawOfHeaders(JSON.parse(definition).inputSchema) === undefined
-  );
+function isFollowable({ item: { kind, definition } }: Binding): boolean {
+  return kind !== "tool" || !definition.includes("x-mcp-header") ||
+    flawOfHeaders(JSON.parse(definition).inputSchema) === undefined;
+}
+
+/** Where a page begins. */
+interface Start {
+  readonly run: number;
+  readonly at: number;
 }
 
 export interface ListsDeps {
@@ -77,31 +81,29 @@ export interface ListsDeps {
 }
 
 export function createLists({ box, pace }: ListsDeps): Lists {
-  const pages = new WeakMap<readonly Binding[], Map<number, Page | Promise<Page>>>();
+  const pages = new WeakMap<readonly Run[], Map<string, Page | Promise<Page>>>();
+  const kept = createKeptPages();
 
-  const filtered = new WeakMap<readonly Binding[], readonly Binding[]>();
-
-  function followed(list: readonly Binding[]): readonly Binding[] {
-    let known = filtered.get(list);
-    if (known === undefined) filtered.set(list, known = followable(list));
-    return known;
-  }
-
-  function pageOf(list: readonly Binding[], start: number): Page | Promise<Page> {
-    const known = pages.get(list) ?? new Map<number, Page | Promise<Page>>();
+  function pageOf(list: readonly Run[], start: Start, isWanted: Wanted): Page | Promise<Page> {
+    const known = pages.get(list) ?? new Map<string, Page | Promise<Page>>();
     pages.set(list, known);
-    let page = known.get(start);
+    const key = `${isWanted === isFollowable} ${start.run} ${start.at}`;
+    const forget = () => void known.delete(key);
+    let page = known.get(key);
     if (page === undefined) {
-      page = pageFrom(list, start, pace);
-      known.set(start, page);
-      page.then((made) => known.set(start, made), () => known.delete(start));
+      page = pageFrom(list, start, isWanted, pace);
+      known.set(key, page);
+      page.then((made) => {
+        known.set(key, made);
+        kept.add(made.elements.length, forget);
+      }, forget);
     }
     return page;
   }
 
-  /** Index of the first element behind the cursor. */
-  function startOf(list: readonly Binding[], cursor: unknown, belongsTo: string): number {
-    if (cursor === undefined) return 0;
+  /** Of the first element behind the cursor. */
+  function startOf(list: readonly Run[], cursor: unknown, belongsTo: string): Start {
+    if (cursor === undefined) return { run: 0, at: 0 };
     const sealed = typeof cursor === "string" && cursor.length <= CURSOR_CHARS
       ? Buffer.from(cursor, "base64url")
       : undefined;
@@ -118,10 +120,10 @@ export function createLists({ box, pace }: ListsDeps): Lists {
     more: string,
   ): ListAnswer | Promise<ListAnswer> {
     const kind = listedBy(message.method)!;
-    const all = caller.lists[kind];
-    const list = more === "" ? all : followed(all);
+    const list = caller.lists[kind];
+    const isWanted = more === "" ? isAny : isFollowable;
     const belongsTo = `cursor ${callerOf(principal)} ${caller.view.key} ${kind}`;
-    const page = pageOf(list, startOf(list, message.params?.cursor, belongsTo));
+    const page = pageOf(list, startOf(list, message.params?.cursor, belongsTo), isWanted);
     const written = ({ elements, last }: Page): ListAnswer => {
       const cursor = last && box.sealAlike(encoder.encode(placeOf(last)), belongsTo);
       const next = cursor === undefined
@@ -144,35 +146,81 @@ function placeOf({ server, item }: Binding): string {
 }
 
 /** Lists stand in this order: servers, and the items of each. */
-function firstBehind(list: readonly Binding[], serverSeq: number, itemSeq: number): number {
+function firstBehind(list: readonly Run[], serverSeq: number, itemSeq: number): Start {
+  const run = firstOf(list, ([first]) => first!.server.seq >= serverSeq);
+  const found = list[run] ?? [];
+  const isSame = found[0]?.server.seq === serverSeq;
+  return { run, at: isSame ? firstOf(found, ({ item }) => item.seq > itemSeq) : 0 };
+}
+
+/** Index of the first that fits, where all that fit stand behind all others. */
+function firstOf<T>(list: readonly T[], fits: (one: T) => boolean): number {
   let from = 0;
   let to = list.length;
   while (from < to) {
     const middle = (from + to) >> 1;
-    const { server, item } = list[middle]!;
-    const isBehind = server.seq > serverSeq || (server.seq === serverSeq && item.seq > itemSeq);
-    if (isBehind) to = middle;
+    if (fits(list[middle]!)) to = middle;
     else from = middle + 1;
   }
   return from;
 }
 
-async function pageFrom(list: readonly Binding[], start: number, pace: Pace): Promise<Page> {
+type Wanted = (binding: Binding) => boolean;
+
+const isAny: Wanted = () => true;
+
+async function pageFrom(
+  list: readonly Run[],
+  start: Start,
+  isWanted: Wanted,
+  pace: Pace,
+): Promise<Page> {
   const parts: string[] = [];
   let bytes = 0;
-  let end = start;
-  for (; end < list.length && end - start < LIMITS.listPageItems; end++) {
+  let last: Binding | undefined;
+  let hasMore = false;
+  for (const binding of bindingsFrom(list, start)) {
     await pace();
-    const part = list[end]!.shown();
+    if (!isWanted(binding)) continue;
+    const part = shown(binding);
     const partBytes = Buffer.byteLength(part) + 1;
-    if (end > start && bytes + partBytes > LIMITS.listPageBytes) break;
+    const isFull = parts.length === LIMITS.listPageItems ||
+      (parts.length > 0 && bytes + partBytes > LIMITS.listPageBytes);
+    if (isFull) {
+      hasMore = true;
+      break;
+    }
     parts.push(part);
     bytes += partBytes;
+    last = binding;
   }
   const text = parts.join(",");
   return {
     elements: parts.length === 0 || text.length === bytes - 1 ? text : encoder.encode(text),
-    last: end < list.length ? list[end - 1] : undefined,
+    last: hasMore ? last : undefined,
+  };
+}
+
+function* bindingsFrom(list: readonly Run[], { run, at }: Start): Generator<Binding, void> {
+  for (const one of list.slice(run, run + 1)) yield* one.slice(at);
+  for (const one of list.slice(run + 1)) yield* one;
+}
+
+/** What is kept of pages that were put together: the oldest make room. */
+function createKeptPages() {
+  const pages = new Set<{ readonly chars: number; readonly forget: () => void }>();
+  let total = 0;
+  return {
+    add(chars: number, forget: () => void): void {
+      pages.add({ chars, forget });
+      total += chars;
+      for (const page of pages) {
+        if (total <= LIMITS.listPagesBytes) break;
+        pages.delete(page);
+        total -= page.chars;
+        page.forget();
+      }
+    },
   };
 }
 

@@ -7,17 +7,16 @@
  * @module
  * @see contract.md, section 4
  */
-import { maySee } from "../../domain/access.ts";
 import { GatewayError, ProtocolError } from "../../domain/errors.ts";
 import type { ItemKind } from "../../domain/item.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
-import type { Binding, View } from "../../catalog/view.ts";
+import type { Binding } from "../../catalog/binding.ts";
+import type { Renamed, View } from "../../catalog/view.ts";
 import type { Edit } from "../edit.ts";
 import { findMember, type Name, nameOf } from "../json_scan.ts";
 import { type ClientMessage, INVALID_PARAMS, isObject } from "../message.ts";
 import { within } from "../upstream_message.ts";
-import type { Renamed } from "./uris.ts";
 
 /** What stands differently in a message upstream, and in what comes back. */
 export interface Rewrite {
@@ -113,10 +112,8 @@ function completion(view: View, principal: Principal, message: ClientMessage): R
   if (!isObject(ref) || ref.type !== "ref/resource" || typeof ref.uri !== "string") {
     throw new ProtocolError(INVALID_PARAMS, 200, "params.ref must name a prompt or a resource");
   }
-  const template = view.find("template", ref.uri);
-  if (template !== undefined && maySee(principal, template.server)) {
-    return toItem(view, message, template, [REF, URI]);
-  }
+  const template = view.find(principal, "template", ref.uri);
+  if (template !== undefined) return toItem(view, message, template, [REF, URI]);
   return toUri(view, principal, message, ref.uri, [REF, URI], INVALID_PARAMS);
 }
 
@@ -125,8 +122,8 @@ function named(view: View, principal: Principal, kind: ItemKind, name: unknown):
   if (typeof name !== "string") {
     throw new ProtocolError(INVALID_PARAMS, 200, `params.name must be the name of a ${kind}`);
   }
-  const binding = view.find(kind, name);
-  if (binding !== undefined && maySee(principal, binding.server)) return binding;
+  const binding = view.find(principal, kind, name);
+  if (binding !== undefined) return binding;
   throw new ProtocolError(INVALID_PARAMS, 200, `Unknown ${kind}: ${name}`);
 }
 
@@ -150,7 +147,7 @@ function toUri(
   if (typeof uri !== "string") {
     throw new ProtocolError(INVALID_PARAMS, 200, "params.uri must be a URI");
   }
-  const found = view.resolve(uri).find(({ binding }) => maySee(principal, binding.server));
+  const [found] = view.resolve(principal, uri);
   if (found === undefined) {
     throw new ProtocolError(notFound, 200, "Resource not found", { uri });
   }
@@ -166,7 +163,7 @@ function route(
   path: readonly Name[],
 ): Route {
   const { server } = binding;
-  const renamed = view.hasAliases(server) ? (uri: string) => view.renamed(server, uri) : undefined;
+  const renamed = view.renaming(server);
   if (name === asked) return { server, binding, name, edit: undefined, renamed };
   let member = findMember(bytes, members, PARAMS)!;
   for (const part of path) member = within(bytes, member, part)!;

@@ -6,9 +6,10 @@
  * @module
  * @see MCP 2025-11-25, Server Features, "Tools", "Output Schema"
  */
+import type { Run } from "../../catalog/binding.ts";
 import type { CallerView } from "../../catalog/views.ts";
-import type { Item } from "../../domain/item.ts";
 import type { Principal } from "../../domain/principal.ts";
+import type { Pace } from "../../platform/pace.ts";
 import { type Edit, edited } from "../edit.ts";
 import { elementsOf, hasName, type Member, membersAt, nameOf, type Span } from "../json_scan.ts";
 import { bytesOf, type ClientMessage, isObject } from "../message.ts";
@@ -26,33 +27,46 @@ export interface SessionLists {
 }
 
 /** The same lists, as these clients can read them. */
-export function forSessions({ answer }: Lists): SessionLists {
-  const odd = new WeakMap<Item, boolean>();
-  const oddViews = new WeakMap<CallerView, boolean>();
+export function forSessions({ answer }: Lists, pace: Pace): SessionLists {
+  const odd = new WeakMap<Run, boolean>();
 
-  function isOdd(item: Item): boolean {
-    let known = odd.get(item);
-    if (known === undefined) odd.set(item, known = hasOddSchema(item.definition));
-    return known;
+  /** Whether one of the tools is odd; `undefined` while that is not known of all. */
+  function hasOdd(tools: readonly Run[]): boolean | undefined {
+    let isKnown = true;
+    for (const run of tools) {
+      const known = odd.get(run);
+      if (known) return true;
+      isKnown &&= known === false;
+    }
+    return isKnown ? false : undefined;
   }
 
-  function hasOdd(caller: CallerView): boolean {
-    let known = oddViews.get(caller);
-    if (known === undefined) {
-      known = caller.lists.tool.some(({ item }) => isOdd(item));
-      oddViews.set(caller, known);
+  async function look(tools: readonly Run[]): Promise<boolean> {
+    for (const run of tools) {
+      if (odd.has(run)) continue;
+      let isOdd = false;
+      for (const { item } of run) {
+        isOdd ||= hasOddSchema(item.definition);
+        await pace();
+      }
+      odd.set(run, isOdd);
     }
-    return known;
+    return hasOdd(tools)!;
   }
 
   return {
     answer(caller, principal, message) {
-      const isOdd = message.method === "tools/list" && hasOdd(caller);
-      const readable = isOdd ? withoutOddSchemas : bytesOf;
       const made = answer(caller, principal, message, "");
-      return made instanceof Promise ? made.then(readable) : readable(made);
+      const { tool } = caller.lists;
+      const isOdd = message.method === "tools/list" ? hasOdd(tool) ?? look(tool) : false;
+      if (!(made instanceof Promise || isOdd instanceof Promise)) return readable(made, isOdd);
+      return Promise.all([made, isOdd]).then(([answer, isOdd]) => readable(answer, isOdd));
     },
   };
+}
+
+function readable(answer: ListAnswer, isOdd: boolean): Uint8Array {
+  return isOdd ? withoutOddSchemas(answer) : bytesOf(answer);
 }
 
 function withoutOddSchemas(answer: ListAnswer): Uint8Array {

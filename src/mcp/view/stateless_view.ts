@@ -105,7 +105,7 @@ export function createStatelessView(deps: StatelessViewDeps): StatelessView {
       const caller = deps.views.seenBy(principal, view);
       return whole(deps.lists.answer(caller, principal, message, UNCACHED));
     }
-    if (isRelayedNarrowed(method)) return undefined;
+    if (isRelayedNarrowed(method) && !OF_SESSIONS.has(method)) return undefined;
     throw new ProtocolError(METHOD_NOT_FOUND, 404, `There is no method "${method}" here`);
   }
 

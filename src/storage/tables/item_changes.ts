@@ -82,6 +82,9 @@ async function replace(db: Transaction<Schema>, upstreamId: string, items: reado
         description: ref("excluded.description"),
         enabled: ref("excluded.enabled"),
         missing_since_ms: ref("excluded.missing_since_ms"),
+        visibility: ref("excluded.visibility"),
+        team_id: ref("excluded.team_id"),
+        owner: ref("excluded.owner"),
       }))
     ).execute();
 }

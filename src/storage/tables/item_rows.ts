@@ -5,14 +5,17 @@
  */
 import type { Selectable } from "kysely";
 import { createHash } from "node:crypto";
-import type { Item } from "../../domain/item.ts";
+import { type Item, ITEM_KINDS } from "../../domain/item.ts";
+import type { Audience } from "../../domain/server.ts";
 import type { ItemRow } from "../catalog_tables.ts";
 import { keptText, textOf } from "../text.ts";
 import type { ItemsTable } from "./schema.ts";
 import { flag } from "./servers.ts";
 
 /** What administrators change. */
-export type ItemEdit = Partial<Pick<Item, "exposedName" | "title" | "description" | "enabled">>;
+export type ItemEdit = Partial<
+  Pick<Item, "exposedName" | "title" | "description" | "enabled" | "audience">
+>;
 
 /** Names can be longer than what PostgreSQL takes into an index. */
 export function exposedKey(exposedName: string): string {
@@ -35,6 +38,7 @@ export function itemColumns(item: Item) {
     description: keptOptional(item.description),
     enabled: flag(item.enabled),
     missing_since_ms: item.missingSinceMs ?? null,
+    ...audienceColumns(item.audience),
   };
 }
 
@@ -48,13 +52,14 @@ export function changedColumns(change: ItemEdit) {
     ...("title" in change && { title: keptOptional(change.title) }),
     ...("description" in change && { description: keptOptional(change.description) }),
     ...(change.enabled !== undefined && { enabled: flag(change.enabled) }),
+    ...("audience" in change && audienceColumns(change.audience)),
   };
 }
 
 export function readItem(row: Selectable<ItemsTable>): ItemRow {
   return {
     id: row.id,
-    kind: row.kind,
+    kind: ITEM_KINDS.find((kind) => kind === row.kind)!,
     upstreamId: row.upstream_id,
     upstreamName: textOf(row.upstream_name),
     exposedName: textOf(row.exposed_name),
@@ -65,8 +70,22 @@ export function readItem(row: Selectable<ItemsTable>): ItemRow {
     description: optionalOf(row.description),
     enabled: row.enabled === 1,
     missingSinceMs: row.missing_since_ms ?? undefined,
+    audience: audienceOf(row),
     revision: row.revision,
   };
+}
+
+function audienceColumns(audience: Audience | undefined) {
+  return {
+    visibility: audience?.visibility ?? null,
+    team_id: keptOptional(audience?.team),
+    owner: keptOptional(audience?.owner),
+  };
+}
+
+function audienceOf({ visibility, team_id, owner }: Selectable<ItemsTable>): Audience | undefined {
+  if (visibility === null) return undefined;
+  return { visibility, team: optionalOf(team_id), owner: optionalOf(owner) };
 }
 
 function keptOptional(text: string | undefined): string | null {

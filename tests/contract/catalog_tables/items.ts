@@ -30,6 +30,7 @@ function listCases(suite: Suite): void {
       description: "",
       enabled: false,
       missingSinceMs: 1_790_000_000_001,
+      audience: { visibility: "team", team: "t1", owner: undefined },
     });
     await withItems(given, anItem("a"), full);
     const expected = [{ ...anItem("a"), revision: 1 }, { ...full, revision: 1 }];
@@ -97,6 +98,15 @@ function updateCases(suite: Suite): void {
       description: "D",
       enabled: false,
     });
+  });
+
+  suite("keeps to whom an item is shown, and takes it back", async (given) => {
+    await withItems(given, anItem("a"));
+    const audience = { visibility: "private", team: undefined, owner: "zoë@example.com" } as const;
+    const after = await given.items.update("a", 1, { audience });
+    assertEquals(after.audience, audience);
+    assertEquals((await given.items.update("a", 2, { title: "T" })).audience, audience);
+    assertEquals((await given.items.update("a", 3, { audience: undefined })).audience, undefined);
   });
 
   suite("counts even a change of nothing", async (given) => {

@@ -28,11 +28,9 @@ async function openLists(descriptions: readonly string[]) {
     revision: 1,
   }));
   const view = createView(EVERYTHING, [{ ...catalog.upstream(server.id)!, items }]);
-  const lists = createLists({
-    box: createSecretBox("x".repeat(32), "cursors"),
-    pace: () => Promise.resolve(),
-  });
-  const caller = createViews(catalog).seenBy(ANONYMOUS, view);
+  const pace = () => Promise.resolve();
+  const lists = createLists({ box: createSecretBox("x".repeat(32), "cursors"), pace });
+  const caller = createViews({ catalog, pace, collided() {} }).seenBy(ANONYMOUS, view);
   return async (id: string, cursor?: string, more = "") => {
     const request = { jsonrpc: "2.0", id, method: "tools/list", params: { cursor } };
     const message = decodeClientMessage(new TextEncoder().encode(JSON.stringify(request)));

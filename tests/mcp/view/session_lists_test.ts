@@ -16,9 +16,9 @@ const INPUT = '"inputSchema":{"type":"object"}';
 /** The tools of a list that consists of these, as text. */
 async function listed(tools: readonly string[], method = "tools/list"): Promise<string> {
   const text = `{"jsonrpc":"2.0","id":1,"result":{"tools":[${tools.join(",")}]}}`;
-  const lists = forSessions({ answer: () => encoder.encode(text) });
+  const lists = forSessions({ answer: () => encoder.encode(text) }, () => Promise.resolve());
   const items = tools.map((definition) => ({ item: { definition } }));
-  const caller = { lists: { tool: items } } as unknown as CallerView;
+  const caller = { lists: { tool: [items] } } as unknown as CallerView;
   const message = decodeClientMessage(
     encoder.encode(`{"jsonrpc":"2.0","id":1,"method":"${method}"}`),
   );
