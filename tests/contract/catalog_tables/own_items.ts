@@ -167,6 +167,6 @@ function secretCases(suite: Suite): void {
     await given.own.create("t", settings(TOOL));
     const strangers = createKeyring(OTHER_KEY, `${OTHER_KEY} again`);
     const { unreadable, unreadableOf } = await resealSecrets(given.database, strangers);
-    assertEquals([unreadable, unreadableOf], [2, ["look_up"]]);
+    assertEquals([unreadable, unreadableOf], [2, ["tool look_up"]]);
   });
 }
