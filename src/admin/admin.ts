@@ -11,6 +11,7 @@ import type { TeamService } from "../auth/team_service.ts";
 import type { TokenService } from "../auth/token_service.ts";
 import type { UserService } from "../auth/user_service.ts";
 import type { ItemService } from "../catalog/item_service.ts";
+import type { ImportService } from "../catalog/openapi/import_service.ts";
 import type { OwnItemService } from "../catalog/own_item_service.ts";
 import type { ServerService } from "../catalog/server_service.ts";
 import { GatewayError } from "../domain/errors.ts";
@@ -22,6 +23,7 @@ import { preconditionOf } from "./api/etag.ts";
 import { readJson, readQuery } from "./api/input.ts";
 import { type Answer, NO_BODY, NO_QUERY, type Operation, operation } from "./api/operation.ts";
 import { checkCaller, checkRoute } from "./api/permissions.ts";
+import { createImportOperations } from "./api/openapi_import.ts";
 import { createPromptOperations } from "./api/prompts.ts";
 import { createResourceOperations } from "./api/resources.ts";
 import { createServerOperations } from "./api/servers.ts";
@@ -52,6 +54,7 @@ export interface AdminDeps extends UpstreamOperationsDeps, Pick<StatsOperationsD
   readonly servers: ServerService;
   readonly items: ItemService;
   readonly own: OwnItemService;
+  readonly imports: ImportService;
   /** See `ToolDeps`. */
   readonly schemaFault: (schemaText: string) => string | undefined;
   readonly sessions: SessionOperationsDeps;
@@ -113,6 +116,7 @@ export function operationsOf(deps: AdminDeps, options: AdminOptions): readonly O
     ...createUpstreamOperations(deps),
     ...createServerOperations(deps.servers),
     ...createToolOperations(deps),
+    ...createImportOperations(deps),
     ...createPromptOperations(deps),
     ...createResourceOperations(deps),
     ...createSessionOperations(deps.sessions),
@@ -180,7 +184,7 @@ async function serve(deps: AdminDeps, c: Visited, methods: Methods): Promise<Res
     email: c.req.param("email") ?? "",
     isExpected: preconditionOf(request.headers.get("if-match")),
     query: readQuery(request.url),
-    readBody: () => readJson(request, deps.timers),
+    readBody: () => readJson(request, deps.timers, wanted.isLarge),
   });
   return responseTo(answer);
 }

@@ -6,12 +6,14 @@
 import { createAdmin } from "../admin/admin.ts";
 import type { Discovery } from "../catalog/discovery.ts";
 import { createItemService } from "../catalog/item_service.ts";
+import { createImportService } from "../catalog/openapi/import_service.ts";
 import { createOwnItemService } from "../catalog/own_item_service.ts";
 import { createServerService } from "../catalog/server_service.ts";
 import { ALL } from "../catalog/view.ts";
 import { createUpstreamService } from "../catalog/upstream_service.ts";
 import { VERSION } from "../domain/version.ts";
 import type { Stats } from "../telemetry/stats.ts";
+import { fetchText } from "../upstream/fetch_text.ts";
 import type { AccountSide } from "./account_side.ts";
 import { type Base, box } from "./base.ts";
 import type { Kept } from "./catalog_side.ts";
@@ -32,7 +34,8 @@ const UNREADABLE = "Its stored credentials cannot be read with this AUTH_ENCRYPT
 
 /** The management API. */
 export function createApi({ config, platform, timers, pace }: Base, parts: ApiParts) {
-  const { tables, catalog, discovery, egress, client, stats, sessions, teamIdOf } = parts;
+  const { tables, catalog, discovery, egress, http, client, stats, sessions, teamIdOf } = parts;
+  const fetching = { connectMs: config.connectMs, userAgent: `sallyport/${VERSION}` };
   const listed = async () => {
     const live = await sessions.list();
     return live.map(({ key, base, createdMs, usedMs }) => {
@@ -55,6 +58,14 @@ export function createApi({ config, platform, timers, pace }: Base, parts: ApiPa
     servers: createServerService({ tables, catalog, pace }),
     items,
     schemaFault: parts.schemaFault,
+    imports: createImportService({
+      tables,
+      catalog,
+      teamIdOf,
+      checkUrl: egress.checkUrl,
+      fetchText: (url) => fetchText({ http, timers, egress }, fetching, url),
+      pace,
+    }),
     own: createOwnItemService({ tables, catalog, items, teamIdOf, checkUrl: egress.checkUrl }),
     statusOf(server) {
       const { status, lastSeenMs, lastError } = discovery.statusOf(server.id);

@@ -82,6 +82,7 @@ export function createUpstreamSide(base: Base, catalog: Catalog) {
     version: VERSION,
   });
   return {
+    http,
     client,
     eras,
     egress,

@@ -16,7 +16,7 @@ export async function keys(args: readonly string[]): Promise<number> {
   const [action, ...options] = args;
   if (action !== "rotate") throw new UsageError('"keys" is followed by "rotate"');
   const config = configFrom(parseOptions(options, {}));
-  const keyring = createKeyring(await currentSecret(config), config.encryptionSecretPrevious);
+  const keyring = createKeyring(await encryptionSecret(config), config.encryptionSecretPrevious);
   const counts = await withDatabase(config, async (database) => {
     await migrate(database, { clock: systemClock });
     return await resealSecrets(database, keyring);
@@ -25,8 +25,10 @@ export async function keys(args: readonly string[]): Promise<number> {
   return counts.unreadable === 0 ? 0 : 1;
 }
 
-async function currentSecret({ encryptionSecret, dataDir }: Config): Promise<string> {
-  if (encryptionSecret !== undefined) return encryptionSecret;
+/** What stored credentials are sealed with: given, or generated in the data directory. */
+export async function encryptionSecret(config: Config): Promise<string> {
+  const { encryptionSecret: given, dataDir } = config;
+  if (given !== undefined) return given;
   await openDataDir(dataDir);
   return await loadOrCreateSecret(dataDir, "encryption");
 }

@@ -225,6 +225,8 @@ export const LIMITS = {
   filterSteps: 100_000,
   /** An OpenAPI document as text: JSON of that size is parsed in 15 ms, in one go. */
   openApiChars: 4 * 1024 * 1024,
+  /** For such a document at a URL. */
+  documentReplyMs: 10_000,
   openApiDepth: 100,
   /** Values in it, those that YAML names twice counted twice. */
   openApiNodes: 1_000_000,
@@ -239,6 +241,8 @@ export const LIMITS = {
   importedDescriptionChars: 4 * 1024,
   /** Body of a request to the management API: the largest record is a server with its overrides. */
   apiBodyBytes: 1024 * 1024,
+  /** The same of an import: a document as text, in which every second character is escaped. */
+  apiImportBytes: 8 * 1024 * 1024,
   /** Records on one page of a list, and what the definitions on it may come to. */
   apiPageItems: 500,
   apiPageBytes: 2 * 1024 * 1024,

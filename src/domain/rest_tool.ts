@@ -62,8 +62,20 @@ export interface RestTool {
   readonly filter?: string | undefined;
   /** Longest silence of the API; overrides `TOOL_TIMEOUT`. */
   readonly timeoutMs?: number | undefined;
+  /** Of a tool that an OpenAPI document made. */
+  readonly imported?: Imported | undefined;
   /** Made by whoever runs the gateway, at the command line: the egress policy is not asked. */
   readonly anyAddress?: boolean | undefined;
+}
+
+/** What the document said when it was last imported: whatever differs now was changed here. */
+export interface Imported {
+  /** Which document. */
+  readonly from: string;
+  readonly name: string;
+  readonly title?: string | undefined;
+  readonly description?: string | undefined;
+  readonly annotations?: RestTool["annotations"];
 }
 
 /** Whether carrying it out twice does no harm, by what HTTP says of the method. */

@@ -78,6 +78,18 @@ export interface OwnSettings extends Pick<Item, "enabled" | "audience"> {
   readonly spec: OwnSpec;
 }
 
+/** What one import changes. */
+export interface OwnChanges {
+  readonly created: readonly { readonly id: string; readonly settings: OwnSettings }[];
+  readonly updated: readonly {
+    readonly id: string;
+    /** The one that was read. */
+    readonly revision: number;
+    readonly settings: OwnSettings;
+  }[];
+  readonly removed: readonly { readonly id: string; readonly revision: number }[];
+}
+
 /** What a replica has to read again. */
 export interface Change {
   /** Ascending; gaps mean nothing. */
@@ -173,6 +185,8 @@ export interface CatalogTables {
     readonly update: (id: string, revision: number, settings: OwnSettings) => Promise<void>;
     /** @throws as `update` */
     readonly remove: (id: string, revision: number) => Promise<void>;
+    /** All or nothing, others in between. @throws as `update` */
+    readonly apply: (changes: OwnChanges) => Promise<void>;
   };
   readonly changes: {
     /** Of the newest change; 0 before the first. */

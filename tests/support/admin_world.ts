@@ -8,6 +8,7 @@ import type { LiveStatus } from "../../src/admin/api/upstream_records.ts";
 import type { SessionInfo } from "../../src/admin/api/sessions.ts";
 import { createItemService } from "../../src/catalog/item_service.ts";
 import { createLiveCatalog, type LiveCatalog } from "../../src/catalog/live_catalog.ts";
+import { createImportService } from "../../src/catalog/openapi/import_service.ts";
 import { createOwnItemService } from "../../src/catalog/own_item_service.ts";
 import { createServerService } from "../../src/catalog/server_service.ts";
 import type { Found } from "../../src/catalog/discovery.ts";
@@ -78,6 +79,8 @@ export interface AdminWorld {
   beforeWrite: (() => Promise<unknown>) | undefined;
   /** What a discovery does; by default nothing. */
   discover: (id: string) => Promise<unknown>;
+  /** What stands at a URL; by default there is nothing. */
+  fetchText: (url: string) => Promise<string>;
   test: (server: UpstreamServer) => Promise<Found>;
   readonly call: (method: string, path: string, options?: CallOptions) => Promise<Reply>;
   /** Adds what a discovery would find. */
@@ -121,6 +124,14 @@ export async function adminWorld(
     servers: createServerService({ tables: watched, catalog, pace: () => Promise.resolve() }),
     items,
     schemaFault: createArgumentCheck({ unusable: () => {} }).faultOf,
+    imports: createImportService({
+      tables: watched,
+      catalog,
+      teamIdOf,
+      checkUrl,
+      fetchText: ({ href }) => world.fetchText(href),
+      pace: () => Promise.resolve(),
+    }),
     own: createOwnItemService({ tables: watched, catalog, items, teamIdOf, checkUrl }),
     statusOf: ({ id }) =>
       statuses.get(id) ?? { status: "unknown", lastSeenMs: undefined, lastError: undefined },
@@ -146,6 +157,7 @@ export async function adminWorld(
     beforeRead: undefined,
     beforeWrite: undefined,
     discover: () => Promise.resolve(),
+    fetchText: () => Promise.reject(new Error("Nothing is there")),
     test: () => Promise.resolve({ offer: anOffer(), items: [], problem: undefined }),
     call: (method, path, options = {}) => call(admin, method, path, options),
     async stock(upstreamId, items) {

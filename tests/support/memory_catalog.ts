@@ -98,6 +98,27 @@ export function createMemoryTables(now: () => number = () => 0): MemoryTables {
     log.push({ revision: log.length + 1, kind, id });
   }
 
+  function createOwn(id: string, settings: OwnSettings): void {
+    const row = ownRow(id, settings, { seq: log.length + 1, revision: 1, createdMs: now() });
+    refuseDoubled([...items.values(), row]);
+    items.set(id, row);
+    note("items", OWN_SERVER.id);
+  }
+
+  function updateOwn(id: string, revision: number, settings: OwnSettings): void {
+    const known = changed(items.get(id), revision, {});
+    const row = ownRow(id, settings, { ...known, createdMs: known.own!.createdMs });
+    refuseDoubled([...items.values()].map((item) => item.id === id ? row : item));
+    items.set(id, row);
+    note("items", OWN_SERVER.id);
+  }
+
+  function removeOwn(id: string, revision: number): void {
+    changed(items.get(id), revision, {});
+    items.delete(id);
+    note("items", OWN_SERVER.id);
+  }
+
   function slugIsTaken(slug: string): boolean {
     return [...upstreams.values(), ...servers.values()].some((row) => row.slug === slug);
   }
@@ -182,26 +203,14 @@ export function createMemoryTables(now: () => number = () => 0): MemoryTables {
     },
     own: {
       list: () => later(() => [...items.values()].filter(({ own }) => own).sort(order)),
-      create: (id, settings) =>
+      create: (id, settings) => later(() => createOwn(id, settings)),
+      update: (id, revision, settings) => later(() => updateOwn(id, revision, settings)),
+      remove: (id, revision) => later(() => removeOwn(id, revision)),
+      apply: ({ created, updated, removed }) =>
         later(() => {
-          const row = ownRow(id, settings, { seq: log.length + 1, revision: 1, createdMs: now() });
-          refuseDoubled([...items.values(), row]);
-          items.set(id, row);
-          note("items", OWN_SERVER.id);
-        }),
-      update: (id, revision, settings) =>
-        later(() => {
-          const known = changed(items.get(id), revision, {});
-          const row = ownRow(id, settings, { ...known, createdMs: known.own!.createdMs });
-          refuseDoubled([...items.values()].map((item) => item.id === id ? row : item));
-          items.set(id, row);
-          note("items", OWN_SERVER.id);
-        }),
-      remove: (id, revision) =>
-        later(() => {
-          changed(items.get(id), revision, {});
-          items.delete(id);
-          note("items", OWN_SERVER.id);
+          for (const { id, revision } of removed) removeOwn(id, revision);
+          for (const { id, revision, settings } of updated) updateOwn(id, revision, settings);
+          for (const { id, settings } of created) createOwn(id, settings);
         }),
     },
     changes: {

@@ -251,7 +251,8 @@ function changeFrom(patch: ItemPatch, { discovered }: ItemNoun): ItemChange {
   };
 }
 
-function audienceFrom(
+/** `null` takes a member back. */
+export function audienceFrom(
   { visibility, teamId, owner }: Pick<ItemPatch, "visibility" | "teamId" | "owner">,
 ): AudienceChange {
   return {

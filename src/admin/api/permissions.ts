@@ -31,6 +31,8 @@ export const PERMISSIONS: ReadonlyMap<string, string> = new Map([
   ["DELETE /api/servers/{id}", "servers.delete"],
   ["GET /api/tools", "tools.read"],
   ["POST /api/tools", "tools.create"],
+  // It changes and removes too: its service asks for that when it knows what.
+  ["POST /api/tools/import/openapi", "tools.create"],
   ["GET /api/tools/{id}", "tools.read"],
   ["PATCH /api/tools/{id}", "tools.update"],
   ["DELETE /api/tools/{id}", "tools.delete"],

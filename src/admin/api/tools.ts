@@ -93,7 +93,8 @@ export function createToolOperations(deps: ToolDeps): readonly Operation[] {
     },
     membersOf(spec) {
       if (spec.kind !== "tool") return {};
-      const { kind: _, anyAddress: _own, timeoutMs, headers, auth, ...members } = spec;
+      const { kind: _, anyAddress: _own, imported: _document, timeoutMs, ...shown } = spec;
+      const { headers, auth, ...members } = shown;
       return {
         ...members,
         headers: maskedHeaders(headers),
@@ -107,10 +108,23 @@ export function createToolOperations(deps: ToolDeps): readonly Operation[] {
 function toolFrom(given: Members, known: OwnSpec | undefined): OwnTool {
   const tool = checkedBy(whole, given, "body");
   const { timeout: timeoutMs, headers = {}, auth = { type: "none" }, ...rest } = tool;
-  // What the command line has allowed is for the URL that it was allowed for.
-  const isSameUrl = known?.kind === "tool" && known.url === rest.url;
-  const anyAddress = isSameUrl ? known.anyAddress : undefined;
-  return { kind: "tool", ...rest, headers, auth, timeoutMs, anyAddress };
+  const before = known?.kind === "tool" ? known : undefined;
+  // What the command line has allowed is for the places that it was allowed for.
+  const isSamePlace = before?.url === rest.url && tokenPlace(before.auth) === tokenPlace(auth);
+  const anyAddress = isSamePlace ? before.anyAddress : undefined;
+  return {
+    kind: "tool",
+    ...rest,
+    headers,
+    auth,
+    timeoutMs,
+    imported: before?.imported,
+    anyAddress,
+  };
+}
+
+function tokenPlace(auth: OwnTool["auth"]): string | undefined {
+  return auth.type === "oauth_client_credentials" ? auth.tokenUrl : undefined;
 }
 
 function schemaFaults({ schemaFault }: ToolDeps, tool: OwnTool): readonly Fault[] {

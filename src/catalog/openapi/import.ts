@@ -34,6 +34,8 @@ export interface ImportOptions {
 }
 
 export interface Imported {
+  /** Names the document: a later import of the same finds its tools by it. */
+  readonly from: string;
   /** In the order of the document; names are unique. */
   readonly tools: readonly RestTool[];
   /** Operations that cannot become tools. */
@@ -97,6 +99,7 @@ export async function importOpenApi(
   }
   noteWebhooks(root, found);
   return {
+    from: JSON.stringify([isMembers(root.info) ? root.info.title : "", options.prefix ?? ""]),
     tools: found.tools,
     skipped: found.skipped,
     excluded,

@@ -8,7 +8,8 @@ import { type Item, ITEM_KINDS } from "../../domain/item.ts";
 import { definitionOf, keyOf, type OwnSpec, type OwnTool } from "../../domain/own_item.ts";
 import { OWN_SERVER } from "../../domain/server.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { CatalogTables, ItemRow, OwnSettings } from "../catalog_tables.ts";
+import { createPace } from "../../platform/pace.ts";
+import type { CatalogTables, ItemRow, OwnChanges, OwnSettings } from "../catalog_tables.ts";
 import type { Database } from "../database.ts";
 import type { Keyring } from "../sealed.ts";
 import { allPages, pageOf } from "../slices.ts";
@@ -29,30 +30,59 @@ export function createOwnItems(
   database: Database,
   { clock, keyring }: OwnItemsDeps,
 ): CatalogTables["own"] {
-  async function create(id: string, settings: OwnSettings): Promise<void> {
+  async function apply({ created = [], updated = [], removed = [] }: Partial<OwnChanges>) {
     const nowMs = clock.now();
-    const columns = itemColumns(itemOf(id, settings, nowMs));
+    const pace = createPace(clock.monotonic);
+    let key = "";
     await database.transaction(async (db) => {
-      await db.insertInto("items").values({ ...columns, revision: 1 }).execute();
-      await db.insertInto("own_items")
-        .values({ id, spec: written(id, settings), created_ms: nowMs, updated_ms: nowMs })
-        .execute();
-      const seq = await appendChanges(db, [CHANGE]);
-      await db.updateTable("items").set({ seq }).where("id", "=", id).execute();
-    }).catch((error) => refuseTaken(error, keyOf(settings.spec)));
+      // First what is gone: its name may be wanted by what is new.
+      for (const { id, revision } of removed) {
+        await claim(db, id, revision);
+        await db.deleteFrom("own_items").where("id", "=", id).execute();
+        await db.deleteFrom("items").where("id", "=", id).execute();
+        await pace();
+      }
+      for (const { id, revision, settings } of updated) {
+        key = keyOf(settings.spec);
+        await change(db, id, revision, settings, nowMs);
+        await pace();
+      }
+      for (const { id, settings } of created) {
+        key = keyOf(settings.spec);
+        await insert(db, id, settings, nowMs);
+        await pace();
+      }
+      const count = Math.max(created.length, 1);
+      const last = await appendChanges(db, Array(count).fill(CHANGE));
+      for (const [i, { id }] of created.entries()) {
+        const seq = last - count + 1 + i;
+        await db.updateTable("items").set({ seq }).where("id", "=", id).execute();
+        await pace();
+      }
+    }).catch((error) => refuseTaken(error, key));
   }
 
-  async function update(id: string, revision: number, settings: OwnSettings): Promise<void> {
-    const nowMs = clock.now();
+  async function insert(db: Transaction<Schema>, id: string, settings: OwnSettings, nowMs: number) {
+    const columns = itemColumns(itemOf(id, settings, nowMs));
+    await db.insertInto("items").values({ ...columns, revision: 1 }).execute();
+    await db.insertInto("own_items")
+      .values({ id, spec: written(id, settings), created_ms: nowMs, updated_ms: nowMs })
+      .execute();
+  }
+
+  async function change(
+    db: Transaction<Schema>,
+    id: string,
+    revision: number,
+    settings: OwnSettings,
+    nowMs: number,
+  ) {
     const { found_ms: _, seq: _seq, ...columns } = itemColumns(itemOf(id, settings, nowMs));
-    await database.transaction(async (db) => {
-      await claim(db, id, revision);
-      await db.updateTable("items").set(columns).where("id", "=", id).execute();
-      const spec = await merged(db, id, written(id, settings));
-      await db.updateTable("own_items").set({ spec, updated_ms: nowMs })
-        .where("id", "=", id).execute();
-      await appendChanges(db, [CHANGE]);
-    }).catch((error) => refuseTaken(error, keyOf(settings.spec)));
+    await claim(db, id, revision);
+    await db.updateTable("items").set(columns).where("id", "=", id).execute();
+    const spec = await merged(db, id, written(id, settings));
+    await db.updateTable("own_items").set({ spec, updated_ms: nowMs })
+      .where("id", "=", id).execute();
   }
 
   function written(id: string, { spec }: OwnSettings): string {
@@ -97,15 +127,10 @@ export function createOwnItems(
       );
       return ITEM_KINDS.flatMap((kind) => items.filter((item) => item.kind === kind));
     },
-    create,
-    update,
-    remove: (id, revision) =>
-      database.transaction(async (db) => {
-        await claim(db, id, revision);
-        await db.deleteFrom("own_items").where("id", "=", id).execute();
-        await db.deleteFrom("items").where("id", "=", id).execute();
-        await appendChanges(db, [CHANGE]);
-      }),
+    apply,
+    create: (id, settings) => apply({ created: [{ id, settings }] }),
+    update: (id, revision, settings) => apply({ updated: [{ id, revision, settings }] }),
+    remove: (id, revision) => apply({ removed: [{ id, revision }] }),
   };
 }
 

@@ -68,9 +68,8 @@ export function openRestWorld(
     timers,
     origin,
     call(tool, args = {}, call = {}) {
-      const url = new URL(tool.url ?? "/", "http://x").href === tool.url
-        ? tool.url
-        : `${origin}${tool.url ?? "/"}`;
+      const { url: path = "/" } = tool;
+      const url = path.startsWith("/") ? `${origin}${path}` : path;
       return client.call(aTool({ anyAddress: true, ...tool, url }), args, {
         isModern: true,
         abort: new AbortController(),
