@@ -99,6 +99,10 @@ Deno.test("a name or URI is one item's, whatever kind of URI it is", async () =>
   assertEquals([status, json.code, json.errors[0].path], [409, "conflict", "uri"]);
 });
 
+function nested(depth: number): object {
+  return depth === 0 ? {} : { a: nested(depth - 1) };
+}
+
 const REFUSED: readonly (readonly [what: string, noun: string, change: object, path: string])[] = [
   ["a name with a space", "prompts", { name: "a b" }, "name"],
   ["no messages", "prompts", { messages: [] }, "messages"],
@@ -137,6 +141,7 @@ const REFUSED: readonly (readonly [what: string, noun: string, change: object, p
     { icons: [{ src: "javascript:alert(1)" }] },
     "icons.0.src",
   ],
+  ["_meta that is too deep", "prompts", { _meta: nested(40) }, "_meta"],
   ["a relative URI", "resources", { uri: "a" }, "uri"],
   ["a URI with a space", "resources", { uri: "note://a b" }, "uri"],
   ["URI and template", "resources", { uriTemplate: "note://{x}" }, "uri"],
