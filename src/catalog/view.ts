@@ -297,7 +297,8 @@ function resolved(binding: Binding, uri: string): ResolvedUri {
 }
 
 /** The gateway's own server is told which of its items is meant. */
-function forOwn({ binding, upstreamUri }: ResolvedUri): ResolvedUri {
-  if (binding.server.transport !== "own") return { binding, upstreamUri };
+function forOwn(found: ResolvedUri): ResolvedUri {
+  const { binding, upstreamUri } = found;
+  if (binding.server.transport !== "own") return found;
   return { binding, upstreamUri: ownUri(binding.item.id, upstreamUri) };
 }

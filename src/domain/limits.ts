@@ -266,6 +266,8 @@ export const LIMITS = {
   renderedChars: 1024 * 1024,
   /** Of one answer. @see MCP 2026-07-28, Utilities, "Completion" */
   completions: 100,
+  /** What a server logs to the gateway itself: one message that is looked at. */
+  serverMessageBytes: 64 * 1024,
   /** One line that a stdio server writes to its log; what is behind it is cut off. */
   stdioLogLineBytes: 4 * 1024,
   /** Such lines within `stdioLogMs`: a server must not fill the gateway's log. */

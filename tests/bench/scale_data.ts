@@ -13,6 +13,7 @@ import { migrate } from "../../src/storage/migrate.ts";
 import { createKeyring } from "../../src/storage/sealed.ts";
 import { createAccountTables } from "../../src/storage/tables/accounts.ts";
 import { createCatalogTables } from "../../src/storage/tables/catalog.ts";
+import { anItem, anOffer, itemChanges, someSettings } from "../support/catalog_rows.ts";
 import { SCALE_PATHS, scaleResources, scaleTemplates, scaleTools } from "./stub_scale.ts";
 
 export const SCALE_USERS = 10_000;
@@ -21,6 +22,8 @@ export const SCALE_SERVERS = 200;
 
 /** Every so manyth item is one team's only. */
 const NARROWED = 5;
+
+const CAPABILITIES = { tools: {}, resources: {} };
 
 export function scaleUser(at: number): string {
   return `user-${at}@example.com`;
@@ -77,50 +80,25 @@ async function writeServer(
   stubPort: number,
 ): Promise<void> {
   const id = scaleServer(at);
+  const url = `http://127.0.0.1:${stubPort}${SCALE_PATHS}${at}/mcp`;
   await upstreams.create({
     id,
     slug: id,
     name: id,
     declared: false,
-    settings: {
-      transport: "http",
-      url: `http://127.0.0.1:${stubPort}${SCALE_PATHS}${at}/mcp`,
-      title: undefined,
-      timeoutMs: undefined,
-      passthroughHeaders: [],
-      enabled: true,
-      expose: true,
-      tags: [],
-      visibility: "public",
-      team: undefined,
-      owner: undefined,
-      headers: {},
-      auth: { type: "none" },
-    },
+    settings: someSettings({ url }),
   });
-  await items.apply(id, {
-    inserted: itemsOf(at),
-    updated: [],
-    removed: [],
-    offer: {
-      revision: "2026-07-28",
-      capabilities: { tools: {}, resources: {} },
-      serverInfo: undefined,
-      instructions: undefined,
-      ttlMs: 0,
-      cacheScope: "private",
-      dropped: [],
-      discoveredMs: 0,
-    },
-  });
+  await items.apply(
+    id,
+    itemChanges({ inserted: itemsOf(at), offer: anOffer({ capabilities: CAPABILITIES }) }),
+  );
 }
 
 function itemsOf(server: number): readonly Item[] {
   const some = (kind: ItemKind, member: string, definitions: readonly object[]): Item[] =>
     definitions.map((definition, at) => {
       const name = String(Reflect.get(definition, member));
-      return {
-        id: `${kind}-${server}-${at}`,
+      return anItem(`${kind}-${server}-${at}`, {
         kind,
         upstreamId: scaleServer(server),
         upstreamName: name,
@@ -128,12 +106,8 @@ function itemsOf(server: number): readonly Item[] {
         foundMs: server,
         seq: at + 1,
         definition: JSON.stringify(definition),
-        title: undefined,
-        description: undefined,
-        enabled: true,
-        missingSinceMs: undefined,
         audience: at % NARROWED === 0 ? teamOf(server * 7 + at) : undefined,
-      };
+      });
     });
   return [
     ...some("tool", "name", scaleTools(server, 0)),

@@ -59,6 +59,7 @@ export function openOwnWorld(options: OwnWorldOptions = {}): OwnWorld {
     clock,
     timers,
     pace: createPace(clock.monotonic),
+    told: () => {},
     failed: (_server, error) => void failures.push(error),
   }, { version: "test", firstByteMs });
   return {

@@ -23,6 +23,8 @@ export interface Offer {
   cacheScope?: "public" | "private";
   /** All at once unless given. */
   pageSize?: number;
+  /** The only one that it speaks. */
+  era?: "session" | "modern";
 }
 
 export interface Seen {
@@ -198,6 +200,13 @@ function createStand(name: string, url: string, some: Partial<Offer>) {
     const isOwn = OWN_ID.test(String(seen.message.id)) ||
       sessions.get(seen.session ?? "")?.isOwn === true;
     (isOwn ? own : requests).push(seen);
+    if (offer.era === "session" && (seen.isModern || seen.method === "server/discover")) {
+      return new Response(null, { status: 400 });
+    }
+    if (offer.era === "modern" && seen.method === "initialize") {
+      const error = { code: -32601, message: "There are no sessions here" };
+      return Response.json({ jsonrpc: "2.0", id: seen.message.id, error }, { status: 404 });
+    }
     if (seen.method === "initialize") {
       // What a test has put there can only delay it.
       if (!isOwn) await handlers.get("initialize")?.(seen, NO_LINE);

@@ -7,6 +7,7 @@
 import { z } from "@hono/zod-openapi";
 import { flawOfText } from "../../catalog/text_template.ts";
 import { type Fault, FaultyRequest } from "../../domain/errors.ts";
+import { isBoundedJson } from "../../domain/json_bounds.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { line, lines } from "./schemas.ts";
 
@@ -29,7 +30,13 @@ export const mimeType = z.string().max(255).regex(/^[!-~]+\/[!-~][ -~]*$/, {
   error: "must be a media type, such as text/plain",
 });
 
-export const meta = z.record(z.string(), z.unknown());
+/** So deep that an answer which it stands in is within the bounds of a message. */
+const META_DEPTH_MAX = 32;
+
+export const meta = z.record(z.string(), z.unknown())
+  .refine((meta) => isBoundedJson(meta, { depth: META_DEPTH_MAX, nodes: LIMITS.jsonNodes }), {
+    error: `must not be nested deeper than ${META_DEPTH_MAX}`,
+  });
 
 export const annotations = z.strictObject({
   audience: z.array(z.enum(["user", "assistant"])).max(2).optional(),

@@ -32,9 +32,11 @@ export function pageOf<T>(records: readonly T[], options: PageOptions<T>): Page<
   const placed = records.map((record) => ({ record, place: options.placeOf(record) }))
     .sort((a, b) => compare(a.place, b.place));
   const after = options.cursor === undefined ? undefined : readCursor(options.list, options.cursor);
+  // All places are alike.
+  if (after !== undefined && placed.length > 0) checkPlace(after, placed[0]!.place);
   const start = after === undefined
     ? 0
-    : placed.findIndex(({ place }) => compare(place, checkedPlace(after, place)) > 0);
+    : placed.findIndex(({ place }) => compare(place, after) > 0);
   if (start < 0) return { records: [], nextCursor: undefined };
   let end = start;
   for (let weight = 0; end < placed.length && end - start < limit; end++) {
@@ -49,8 +51,8 @@ export function pageOf<T>(records: readonly T[], options: PageOptions<T>): Page<
 }
 
 function compare(a: Place, b: Place): number {
-  for (const [i, one] of a.entries()) {
-    const other = b[i]!;
+  for (let i = 0; i < a.length; i++) {
+    const [one, other] = [a[i]!, b[i]!];
     if (one !== other) return one < other ? -1 : 1;
   }
   return 0;
@@ -86,11 +88,10 @@ function parsed(text: string): readonly unknown[] {
 }
 
 /** Numbers and text cannot be compared: a place that was made up must not pass for one. */
-function checkedPlace(place: Place, like: Place): Place {
+function checkPlace(place: Place, like: Place): void {
   const fits = place.length === like.length &&
     place.every((part, i) => typeof part === typeof like[i]);
   if (!fits) throw badCursor();
-  return place;
 }
 
 function badCursor(): FaultyRequest {

@@ -56,13 +56,19 @@ export function changedColumns(change: ItemEdit) {
   };
 }
 
-export function readItem(row: Selectable<ItemsTable>): ItemRow {
+/** @param upstreamId where it is known: there are very many items, and each would have a text of its own */
+export function readItem(
+  row: Selectable<ItemsTable>,
+  upstreamId: string = row.upstream_id,
+): ItemRow {
+  const { upstream_name: name, exposed_name: exposed } = row;
+  const upstreamName = textOf(name);
   return {
     id: row.id,
     kind: ITEM_KINDS.find((kind) => kind === row.kind)!,
-    upstreamId: row.upstream_id,
-    upstreamName: textOf(row.upstream_name),
-    exposedName: textOf(row.exposed_name),
+    upstreamId,
+    upstreamName,
+    exposedName: exposed === name ? upstreamName : textOf(exposed),
     foundMs: row.found_ms,
     seq: row.seq,
     definition: textOf(row.definition),

@@ -43,7 +43,8 @@ export function createItems(database: Database): CatalogTables["items"] {
                 eb(refTuple("seq", "id"), ">", tuple(after!.seq, after!.id))
               ))
             .orderBy("seq").orderBy("id").limit(limit).execute();
-          return pageOf(rows, readItem, ({ definition }) =>
+          return pageOf(rows, (row) =>
+            readItem(row, upstreamId), ({ definition }) =>
             definition.length);
         })
       );

@@ -20,7 +20,7 @@ export interface ResealCounts {
   readonly current: number;
   /** That neither key opens; left as they are. */
   readonly unreadable: number;
-  /** Slugs of the upstream servers, and names of the tools, that these belong to. */
+  /** What these belong to: `upstream server <slug>`, `tool <name>`. */
   readonly unreadableOf: readonly string[];
 }
 
@@ -45,9 +45,12 @@ export async function resealSecrets(database: Database, keyring: Keyring): Promi
       .select(["items.id", "exposed_name"]).where("kind", "=", "tool").execute()
   );
   const all = [
-    ...rows.map(({ id, slug }) => ({ name: slug, reseal: () => resealRow(database, keyring, id) })),
-    ...tools.map(({ id, exposed_name: name }) => ({
-      name,
+    ...rows.map(({ id, slug }) => ({
+      name: `upstream server ${slug}`,
+      reseal: () => resealRow(database, keyring, id),
+    })),
+    ...tools.map(({ id, exposed_name }) => ({
+      name: `tool ${exposed_name}`,
       reseal: () => resealTool(database, keyring, id),
     })),
   ];
