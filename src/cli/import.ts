@@ -20,7 +20,7 @@ import { FaultyRequest } from "../domain/errors.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createPace } from "../platform/pace.ts";
 import { randomText } from "../platform/random.ts";
-import type { CatalogTables } from "../storage/catalog_tables.ts";
+import type { CatalogTables, ItemRow } from "../storage/catalog_tables.ts";
 import { migrate } from "../storage/migrate.ts";
 import { createKeyring } from "../storage/sealed.ts";
 import { createCatalogTables } from "../storage/tables/catalog.ts";
@@ -51,8 +51,10 @@ export async function importDocument(args: readonly string[]): Promise<number> {
     const own = await tables.own.list();
     const known = toolsFrom(own, imported.from);
     const mine = new Set(known.map(({ row }) => row.id));
-    const others = own.filter(({ kind, id }) => kind === "tool" && !mine.has(id));
-    const names = new Set(others.map(({ exposedName }) => exposedName));
+    const others = [...own.filter(({ id }) => !mine.has(id)), ...await discovered(tables)];
+    const names = new Set(
+      others.filter(({ kind }) => kind === "tool").map(({ exposedName }) => exposedName),
+    );
     const plan: ImportPlan = await planImport(imported, {
       known,
       isTaken: (name) => names.has(name),
@@ -66,6 +68,11 @@ export async function importDocument(args: readonly string[]): Promise<number> {
   });
   for (const line of linesOf(report)) console.log(line);
   return report.created.length + report.changed.length + report.unchanged > 0 ? 0 : 1;
+}
+
+async function discovered({ upstreams, items }: CatalogTables): Promise<readonly ItemRow[]> {
+  const found = (await upstreams.list()).map(({ id }) => items.listOf(id));
+  return (await Promise.all(found)).flat();
 }
 
 async function withTables<T>(config: Config, work: (tables: CatalogTables) => Promise<T>) {

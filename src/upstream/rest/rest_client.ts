@@ -4,6 +4,7 @@
  * @module
  * @see contract.md, section 8, "REST tools" and "Egress"
  */
+import { Buffer } from "node:buffer";
 import { GatewayError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { isSafeMethod, type RestTool } from "../../domain/rest_tool.ts";
@@ -200,15 +201,14 @@ function redirectTarget(from: URL, reply: HttpReply): string | undefined {
 
 /** As much of a body as is looked at. */
 async function beginning(reply: HttpReply, max: number): Promise<Uint8Array> {
-  const body = new Uint8Array(max);
-  let bytes = 0;
+  const pieces: Uint8Array[] = [];
+  let left = max;
   for (let piece = await reply.next(); piece !== undefined; piece = await reply.next()) {
-    const taken = piece.subarray(0, max - bytes);
-    body.set(taken, bytes);
-    bytes += taken.length;
-    if (bytes === max) break;
+    pieces.push(piece.slice(0, left));
+    left -= piece.length;
+    if (left <= 0) break;
   }
-  return body.subarray(0, bytes);
+  return Buffer.concat(pieces);
 }
 
 function timedOut(spanMs: number): GatewayError {
