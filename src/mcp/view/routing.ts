@@ -162,8 +162,10 @@ function route(
   asked: string,
   path: readonly Name[],
 ): Route {
-  const { server } = binding;
-  const renamed = view.renaming(server);
+  const { server, item } = binding;
+  // What an API answers names no items of the gateway's, whatever it looks like.
+  const isRest = server.transport === "own" && item.kind === "tool";
+  const renamed = isRest ? undefined : view.renaming(server);
   if (name === asked) return { server, binding, name, edit: undefined, renamed };
   let member = findMember(bytes, members, PARAMS)!;
   for (const part of path) member = within(bytes, member, part)!;
