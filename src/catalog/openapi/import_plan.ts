@@ -78,8 +78,9 @@ export async function planImport(imported: Imported, context: PlanContext): Prom
     const spec = newSpec(tool, imported.from, anyAddress);
     created.push({ id: newId(), settings: { spec, enabled: true, audience } });
   }
+  const unchanged = new Set(diff.unchanged);
   const withAuth = imported.tools.filter(({ name, auth }) =>
-    auth !== undefined && diff.unchanged.includes(name) &&
+    auth !== undefined && unchanged.has(name) &&
     JSON.stringify(auth) !== JSON.stringify(byName.get(name)!.spec.auth)
   );
   const changed = [...diff.changed, ...withAuth.map((tool) => ({ tool, members: ["auth"] }))];
@@ -102,7 +103,7 @@ export async function planImport(imported: Imported, context: PlanContext): Prom
         members,
       })),
       removed: removed.map(named),
-      unchanged: diff.unchanged.length - withAuth.length,
+      unchanged: unchanged.size - withAuth.length,
       skipped,
       excluded: imported.excluded,
       notes,

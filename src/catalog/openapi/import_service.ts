@@ -12,12 +12,12 @@ import type { RestTool } from "../../domain/rest_tool.ts";
 import { OWN_SERVER, type UpstreamAuth } from "../../domain/server.ts";
 import type { Pace } from "../../platform/pace.ts";
 import { randomText } from "../../platform/random.ts";
-import type { CatalogTables } from "../../storage/catalog_tables.ts";
+import type { CatalogTables, ItemRow, OwnChanges } from "../../storage/catalog_tables.ts";
 import type { Catalog } from "../catalog.ts";
 import { untilWritten } from "../editing.ts";
 import { type AudienceChange, ownAudience, type TeamIdOf } from "../item_audience.ts";
 import { unmaskedAuth } from "../secrets.ts";
-import { type Imported, importOpenApi, type ImportOptions } from "./import.ts";
+import { type Imported, importOpenApi, type ImportOptions, type Skipped } from "./import.ts";
 import { type ImportReport, planImport, toolsFrom } from "./import_plan.ts";
 
 export interface ImportRequest extends Omit<ImportOptions, "documentUrl"> {
@@ -73,9 +73,7 @@ export function createImportService(deps: ImportServiceDeps): ImportService {
         pace,
       });
       checkGranted(principal, report);
-      if (items.length - changes.removed.length + changes.created.length > LIMITS.ownItems) {
-        throw new GatewayError("conflict", "There is no room for so many tools");
-      }
+      await checkRoom(items, changes, pace);
       await tables.own.apply(changes);
       await catalog.refresh();
       return report;
@@ -104,6 +102,22 @@ function placeOf(url: string): URL {
   ]);
 }
 
+/** @throws {GatewayError} `conflict` */
+async function checkRoom(
+  items: readonly ItemRow[],
+  { created, removed }: OwnChanges,
+  pace: Pace,
+): Promise<void> {
+  let chars = items.reduce((sum, { own }) => sum + (own?.chars ?? 0), 0);
+  for (const { settings } of created) {
+    chars += JSON.stringify(settings.spec).length;
+    await pace();
+  }
+  const count = items.length - removed.length + created.length;
+  if (count <= LIMITS.ownItems && chars <= LIMITS.ownItemsChars) return;
+  throw new GatewayError("conflict", "There is no room for so many tools");
+}
+
 /** A document may say where its tools are, but not every address is one for the API. */
 function allowed(
   { checkUrl }: ImportServiceDeps,
@@ -123,9 +137,13 @@ function allowed(
       return false;
     }
   };
-  const tools = imported.tools.filter(isAllowed);
-  const skipped = imported.tools.filter((tool) => !tools.includes(tool))
-    .map(({ method, url }) => ({ method, path: url, reason: refused.get(new URL(url).origin)! }));
+  const tools: RestTool[] = [];
+  const skipped: Skipped[] = [];
+  for (const tool of imported.tools) {
+    const { method, url } = tool;
+    if (isAllowed(tool)) tools.push(tool);
+    else skipped.push({ method, path: url, reason: refused.get(new URL(url).origin)! });
+  }
   return { ...imported, tools, skipped: [...imported.skipped, ...skipped] };
 }
 

@@ -52,7 +52,7 @@ function withoutAddresses(text: string, own: string): string {
     .replace(/(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\w.]*\d)/g, MASK)
     .replace(/(?<![\w:.])\[?[\da-f]{0,4}:[\da-f:]{1,40}(?:\d{1,3}(?:\.\d{1,3}){3})?\]?/gi, ipMask)
     .replace(/(?<![\w.-])[a-z\d-]{1,63}(?:\.[a-z\d-]{1,63}){0,10}:\d{2,5}(?!\w)/gi, hostMask)
-    .replaceAll(new RegExp(RegExp.escape(own), "gi"), MASK);
+    .replace(new RegExp(`(?<![\\w-])${RegExp.escape(own)}(?![\\w-])`, "gi"), MASK);
 }
 
 function ipMask(text: string): string {
