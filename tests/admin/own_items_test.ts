@@ -210,3 +210,14 @@ Deno.test("there is room for so many, and no more", async () => {
   const { status, json } = await call("POST", "/api/resources", { body: NOTE });
   assertEquals([status, json.code], [409, "conflict"]);
 });
+
+Deno.test("docs/own-items.md: each record of the page is taken", async () => {
+  const { call } = await adminWorld();
+  const page = await Deno.readTextFile(new URL("../../docs/own-items.md", import.meta.url));
+  const records = [...page.matchAll(/4444(\/api\/\w+) -d '([^']+)'/g)];
+  const statuses = [];
+  for (const [, path, body] of records) {
+    statuses.push((await call("POST", path!, { body: JSON.parse(body!) })).status);
+  }
+  assertEquals(statuses, [201, 201, 201]);
+});
