@@ -127,7 +127,8 @@ export function createSchemaWriter(
       return isSchema ? write(value, depth + 1) : undefined;
     }
     if (SCHEMAS.has(keyword)) {
-      return Array.isArray(value) ? value.map((each) => write(each, depth + 1)) : undefined;
+      const isList = Array.isArray(value) && value.length > 0;
+      return isList ? value.map((each) => write(each, depth + 1)) : undefined;
     }
     if (NAMED_SCHEMAS.has(keyword)) {
       if (!isMembers(value)) return undefined;
