@@ -214,7 +214,7 @@ export const LIMITS = {
   restTargetChars: 8 * 1024,
   /** Of an API's refusal: what is read of it, and what is shown. */
   restErrorBytes: 256 * 1024,
-  restErrorChars: 64 * 1024,
+  restErrorShownBytes: 64 * 1024,
   /** Sets of credentials that REST tools share access tokens by. */
   restAccesses: 1000,
   /** Members and elements of a reply that is given on as structure, and not as text alone. */

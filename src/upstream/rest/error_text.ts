@@ -7,6 +7,7 @@
  * @module
  * @see contract.md, section 8, "REST tools"
  */
+import { Buffer } from "node:buffer";
 import { LIMITS } from "../../domain/limits.ts";
 import { parseAddress } from "../../platform/addresses.ts";
 
@@ -65,6 +66,11 @@ function hostMask(text: string): string {
 }
 
 function cut(text: string): string {
-  const max = LIMITS.restErrorChars;
-  return text.length <= max ? text : `${text.slice(0, max - 1).toWellFormed()}…`;
+  const max = LIMITS.restErrorShownBytes - AROUND_BYTES;
+  if (Buffer.byteLength(text) <= max) return text;
+  // A character that was cut in two is left out.
+  return `${Buffer.from(text).subarray(0, max).toString().replace(/\ufffd+$/, "")}…`;
 }
+
+/** For what is said before it. */
+const AROUND_BYTES = 256;

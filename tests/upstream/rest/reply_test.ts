@@ -169,11 +169,15 @@ Deno.test("an error never shows the name of the API's host", async () => {
   assertEquals(content, text("The API answered HTTP 500: [address] fell over").content);
 });
 
-Deno.test("an error is cut to 64 KiB, however much there is", async () => {
-  const { content } = await resultOf(http(500, "text/plain", "x".repeat(1_000_000)));
-  const [first] = content;
-  assert.ok(first?.type === "text" && first.text.length < LIMITS.restErrorChars + 100);
-});
+for (const char of ["x", "ü", "🦊"]) {
+  Deno.test(`an error is cut to 64 KiB, however much there is of ${char}`, async () => {
+    const { content } = await resultOf(http(500, "text/plain", char.repeat(250_000)));
+    const [first] = content;
+    const bytes = first?.type === "text" ? new TextEncoder().encode(first.text).length : 0;
+    assert.ok(bytes > 60_000 && bytes <= LIMITS.restErrorShownBytes, String(bytes));
+    assertEquals(JSON.stringify(content).includes("\ufffd"), false);
+  });
+}
 
 for (
   const piece of ["<script", "<!-- -", "a.", "a:", "1.", "<", "x://", "[:", "</script><script>"]
