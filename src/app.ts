@@ -68,9 +68,9 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   let phase: "starting" | "ready" | "draining" = "starting";
   let isFinishing = false;
 
-  const upstream = createUpstreamSide(base, (id) => kept.catalog.upstream(id)?.server);
   const database = await openStorage(base);
   const kept = await patiently(base, database, () => openCatalog(base, database));
+  const upstream = createUpstreamSide(base, kept.catalog);
   const accounts = await patiently(base, database, () => openAccounts(base, database));
   const { catalog, views, tables } = kept;
   const audit = await openAudit(base, kept.database);
@@ -119,7 +119,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     check,
     sessions,
     audit: hooks.calls,
-    serverOf: (slug: string) => catalog.upstream(slug)?.server,
+    serverOf: (slug: string) => catalog.shelf(slug)?.server,
     endpointOf: endpoints.ofKey,
     isFinishing: () => isFinishing,
   });

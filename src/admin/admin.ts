@@ -11,6 +11,8 @@ import type { TeamService } from "../auth/team_service.ts";
 import type { TokenService } from "../auth/token_service.ts";
 import type { UserService } from "../auth/user_service.ts";
 import type { ItemService } from "../catalog/item_service.ts";
+import type { ImportService } from "../catalog/openapi/import_service.ts";
+import type { OwnItemService } from "../catalog/own_item_service.ts";
 import type { ServerService } from "../catalog/server_service.ts";
 import { GatewayError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
@@ -23,6 +25,7 @@ import { preconditionOf } from "./api/etag.ts";
 import { readJson, readQuery } from "./api/input.ts";
 import { type Answer, NO_BODY, NO_QUERY, type Operation, operation } from "./api/operation.ts";
 import { checkCaller, checkRoute } from "./api/permissions.ts";
+import { createImportOperations } from "./api/openapi_import.ts";
 import { createPromptOperations } from "./api/prompts.ts";
 import { createResourceOperations } from "./api/resources.ts";
 import { createServerOperations } from "./api/servers.ts";
@@ -53,6 +56,10 @@ type StatsDeps = Pick<StatsOperationsDeps, "snapshot" | "auditCounts">;
 export interface AdminDeps extends UpstreamOperationsDeps, StatsDeps {
   readonly servers: ServerService;
   readonly items: ItemService;
+  readonly own: OwnItemService;
+  readonly imports: ImportService;
+  /** See `ToolDeps`. */
+  readonly schemaFault: (schemaText: string) => string | undefined;
   readonly sessions: SessionOperationsDeps;
   readonly users: UserService;
   readonly teams: TeamService;
@@ -116,9 +123,10 @@ export function operationsOf(deps: AdminDeps, options: AdminOptions): readonly O
   const operations: Operation[] = [
     ...createUpstreamOperations(deps),
     ...createServerOperations(deps.servers),
-    ...createToolOperations(deps.items),
-    ...createPromptOperations(deps.items),
-    ...createResourceOperations(deps.items),
+    ...createToolOperations(deps),
+    ...createImportOperations(deps),
+    ...createPromptOperations(deps),
+    ...createResourceOperations(deps),
     ...createSessionOperations(deps.sessions),
     ...createStatsOperations(deps),
     ...createAuditOperations(deps.records),
@@ -188,7 +196,7 @@ async function serve(deps: AdminDeps, c: Visited, methods: Methods): Promise<Res
       email,
       isExpected: preconditionOf(request.headers.get("if-match")),
       query: readQuery(request.url),
-      readBody: () => readJson(request, deps.timers),
+      readBody: () => readJson(request, deps.timers, wanted.isLarge),
     });
   const { audit } = deps;
   const answer = audit === undefined

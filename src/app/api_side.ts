@@ -6,11 +6,14 @@
 import { type AdminDeps, createAdmin } from "../admin/admin.ts";
 import type { Discovery } from "../catalog/discovery.ts";
 import { createItemService } from "../catalog/item_service.ts";
+import { createImportService } from "../catalog/openapi/import_service.ts";
+import { createOwnItemService } from "../catalog/own_item_service.ts";
 import { createServerService } from "../catalog/server_service.ts";
 import { ALL } from "../catalog/view.ts";
 import { createUpstreamService } from "../catalog/upstream_service.ts";
 import { VERSION } from "../domain/version.ts";
 import type { Stats } from "../telemetry/stats.ts";
+import { fetchText } from "../upstream/fetch_text.ts";
 import type { AccountSide } from "./account_side.ts";
 import { type Base, box } from "./base.ts";
 import type { Kept } from "./catalog_side.ts";
@@ -20,6 +23,7 @@ import type { UpstreamSide } from "./upstream_side.ts";
 interface ApiParts extends Kept, UpstreamSide, Services {
   readonly discovery: Discovery;
   readonly stats: Stats;
+  readonly schemaFault: (schemaText: string) => string | undefined;
   readonly sessions: ReturnType<typeof openSessions>;
   readonly audit: AdminDeps["audit"];
   readonly records: AdminDeps["records"] & { readonly counts: AdminDeps["auditCounts"] };
@@ -32,7 +36,8 @@ const UNREADABLE = "Its stored credentials cannot be read with this AUTH_ENCRYPT
 
 /** The management API. */
 export function createApi({ config, platform, timers, pace }: Base, parts: ApiParts) {
-  const { tables, catalog, discovery, egress, client, stats, sessions, teamIdOf } = parts;
+  const { tables, catalog, discovery, egress, http, client, stats, sessions, teamIdOf } = parts;
+  const fetching = { connectMs: config.connectMs, userAgent: `sallyport/${VERSION}` };
   const listed = async () => {
     const live = await sessions.list();
     return live.map(({ key, base, createdMs, usedMs }) => {
@@ -41,6 +46,9 @@ export function createApi({ config, platform, timers, pace }: Base, parts: ApiPa
       return { key, kind, subject, endpoint, revision, createdMs, usedMs };
     });
   };
+  const items = createItemService({ tables, catalog, teamIdOf }, {
+    separator: config.toolNameSeparator,
+  });
   return createAdmin({
     upstreams: createUpstreamService({
       tables,
@@ -50,9 +58,17 @@ export function createApi({ config, platform, timers, pace }: Base, parts: ApiPa
       discovery,
     }),
     servers: createServerService({ tables, catalog, pace }),
-    items: createItemService({ tables, catalog, teamIdOf }, {
-      separator: config.toolNameSeparator,
+    items,
+    schemaFault: parts.schemaFault,
+    imports: createImportService({
+      tables,
+      catalog,
+      teamIdOf,
+      checkUrl: egress.checkUrl,
+      fetchText: (url) => fetchText({ http, timers, egress }, fetching, url),
+      pace,
     }),
+    own: createOwnItemService({ tables, catalog, items, teamIdOf, checkUrl: egress.checkUrl }),
     statusOf(server) {
       const { status, lastSeenMs, lastError } = discovery.statusOf(server.id);
       const health = client.stateOf(server);

@@ -29,7 +29,7 @@ export function openStatelessServers(
     eras,
     timers,
     now: platform.clock.monotonic,
-    offerOf: ({ slug }) => catalog.upstream(slug)?.offer,
+    offerOf: ({ slug }) => catalog.shelf(slug)?.offer,
     toolOf: toolsOf(catalog),
     subscribeElsewhere,
   }, config);
@@ -61,7 +61,7 @@ export function openBridge({ config, platform, timers, shared }: Base, parts: Br
     goOnElsewhere: createElsewhere({ remote, ...parts }),
     box: box(platform, "request states"),
     version: VERSION,
-    offerOf: ({ slug }) => catalog.upstream(slug)?.offer,
+    offerOf: ({ slug }) => catalog.shelf(slug)?.offer,
     toolOf: toolsOf(catalog),
     record: stats.record,
     failed: ({ server, ...fields }, error) =>
@@ -73,7 +73,7 @@ export function openBridge({ config, platform, timers, shared }: Base, parts: Br
 function toolsOf(catalog: Catalog) {
   const known = new WeakMap<readonly ItemRow[], ReadonlyMap<unknown, ItemRow>>();
   return ({ slug }: UpstreamServer, name: unknown): ItemRow | undefined => {
-    const { items = [] } = catalog.upstream(slug) ?? {};
+    const { items = [] } = catalog.shelf(slug) ?? {};
     let tools = known.get(items);
     if (tools === undefined) {
       const all = items.filter(({ kind }) => kind === "tool");

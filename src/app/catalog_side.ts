@@ -19,6 +19,7 @@ import { createKeyring } from "../storage/sealed.ts";
 import { createCatalogTables } from "../storage/tables/catalog.ts";
 import { createProber } from "../upstream/prober.ts";
 import type { Base } from "./base.ts";
+import { createUpstreamLog } from "./upstream_log.ts";
 import type { UpstreamSide } from "./upstream_side.ts";
 
 /** How long the start waits for servers: what they offer is known from the last time, or follows. */
@@ -86,6 +87,7 @@ export function createCatalogSide(
     pace,
     failed: (server, error) =>
       log.debug("A stream of an upstream server broke", { server: server.slug, error }),
+    told: createUpstreamLog(log, clock.monotonic),
   }, { version: VERSION, firstByteMs: config.firstByteMs });
   const own = createDiscovery({
     reader,

@@ -50,7 +50,9 @@ export function argumentCheck(log: Log): CheckArguments {
     },
   });
   const schemas = new WeakMap<Binding["item"], string>();
-  return ({ item }, args) => {
+  return ({ item, server }, args) => {
+    // Its own tools the gateway checks in any case, where they are called.
+    if (server.transport === "own") return undefined;
     let schema = schemas.get(item);
     if (schema === undefined) {
       schema = JSON.stringify(JSON.parse(item.definition).inputSchema ?? {});
@@ -151,7 +153,7 @@ export function openSessions(
     record: stats.record,
     audit,
     ended,
-    serverOf: (slug: string) => catalog.upstream(slug)?.server,
+    serverOf: (slug: string) => catalog.shelf(slug)?.server,
     failed: (what: string, fields: Fields, error: unknown) =>
       logAt(log, error)(what, { ...fields, error }),
   };

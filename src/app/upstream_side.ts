@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Catalog } from "../catalog/catalog.ts";
 import { VERSION } from "../domain/version.ts";
 import { createEraProbe } from "../mcp/era_probe.ts";
 import { targetOf } from "../platform/dial.ts";
@@ -20,13 +21,11 @@ import { createSseClient } from "../upstream/sse_client.ts";
 import { createStdioClient } from "../upstream/stdio_client.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { Base } from "./base.ts";
+import { createOwnSide } from "./own_side.ts";
 
 /** Clients of upstream servers, over all transports, and what is known of their health. */
-/** @param serverOf late bound: the server with this id, whoever may see it */
-export function createUpstreamSide(
-  { config, platform, timers, budget, shared: { remote } }: Base,
-  serverOf: (id: string) => UpstreamServer | undefined,
-) {
+export function createUpstreamSide(base: Base, catalog: Catalog) {
+  const { config, platform, timers, budget, shared: { remote } } = base;
   const { clock, log, listener } = platform;
   const http = createHttpClient(clock);
   const { databaseUrl, publicUrl } = config;
@@ -65,12 +64,13 @@ export function createUpstreamSide(
     env: platform.processEnv,
     replica: remote.self,
   });
+  const { own, schemaFault } = createOwnSide(base, { http, catalog, egress });
   const everywhere = createElsewhereClient({
-    client: createUpstreamClient({ http: overHttp, stdio }),
+    client: createUpstreamClient({ http: overHttp, stdio, own }),
     remote,
     timers,
     now: clock.monotonic,
-    serverOf,
+    serverOf: (id) => catalog.upstream(id)?.server,
   });
   const transports = createMortalClient(everywhere);
   const crowded = createConcurrencyClient(transports, timers, config);
@@ -91,9 +91,11 @@ export function createUpstreamSide(
     version: VERSION,
   });
   return {
+    http,
     client,
     eras,
     egress,
+    schemaFault,
     /** @param server as it was @param now as it is; `undefined` when it is gone */
     forget(server: UpstreamServer, now: UpstreamServer | undefined) {
       client.forget(server);

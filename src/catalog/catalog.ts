@@ -33,7 +33,7 @@ export interface ServerShelf {
 }
 
 export interface CatalogChange {
-  /** Upstream servers whose record, offer or items changed, came or went. */
+  /** Upstream servers whose record, offer or items changed, came or went; and `OWN_SERVER`. */
   readonly upstreams: ReadonlySet<string>;
   /** Virtual servers that changed, came or went. */
   readonly servers: ReadonlySet<string>;
@@ -42,9 +42,13 @@ export interface CatalogChange {
 export interface Catalog {
   /** By slug or id. */
   readonly upstream: (slugOrId: string) => Shelf | undefined;
+  /** By slug, the gateway's own too: for the server that a message goes to. */
+  readonly shelf: (slug: string) => Shelf | undefined;
   /** By slug or id. */
   readonly server: (slugOrId: string) => ServerShelf | undefined;
   readonly upstreams: () => readonly Shelf[];
+  /** All that there are items on: the gateway's own, when it has some, then the upstream servers. */
+  readonly shelves: () => readonly Shelf[];
   readonly servers: () => readonly ServerShelf[];
   /** Takes over what was written before the call. */
   readonly refresh: () => Promise<void>;

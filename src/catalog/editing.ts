@@ -37,6 +37,14 @@ export function checkUndeclared({ declared }: { readonly declared: boolean }): v
   throw new GatewayError("declared", "The config file declares this record: change it there");
 }
 
+/** An item of this kind must not have this name, or URI. */
+export function nameTaken(member: "name" | "uri" | "uriTemplate", name: string): FaultyRequest {
+  const what = member === "name" ? "name" : "URI";
+  return new FaultyRequest("conflict", `The ${what} "${name}" is taken`, [
+    { path: member, message: `another item has this ${what}` },
+  ]);
+}
+
 /** One answer for "absent" and "not yours". */
 export function notFound(what: string): GatewayError {
   return new GatewayError("not_found", `There is no such ${what}`);

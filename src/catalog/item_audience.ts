@@ -46,10 +46,35 @@ export function changedAudience(
   checkOwner(principal, item.audience ?? NOBODY, wanted);
   if (visibility === "private") return { ...NOBODY, owner: wanted.owner };
   if (visibility === "public") return { ...NOBODY, visibility };
-  // By id: a team that gets this one's name later is another team.
-  const id = teamIdOf(team!);
+  return { ...NOBODY, visibility, team: idOfTeam(team!, teamIdOf) };
+}
+
+/**
+ * The same for one of the gateway's own: nothing but itself says to whom it is shown, and it belongs
+ * to whoever made it.
+ * @param known `undefined` for a new one
+ * @throws as `changedAudience`
+ */
+export function ownAudience(
+  known: Audience | undefined,
+  change: AudienceChange,
+  principal: Principal,
+  teamIdOf: TeamIdOf,
+): Audience {
+  const visibility = change.visibility ?? known?.visibility ??
+    (principal.isAdmin ? "public" : "private");
+  const owner = change.owner ?? known?.owner ?? principal.subject;
+  const team = visibility === "team" ? change.team ?? known?.team : undefined;
+  checkAudience(principal, { visibility, team, owner });
+  checkOwner(principal, known ?? NOBODY, { visibility, team, owner });
+  return { visibility, owner, team: team && idOfTeam(team, teamIdOf) };
+}
+
+/** By id: a team that gets this one's name later is another team. */
+function idOfTeam(team: string, teamIdOf: TeamIdOf): string {
+  const id = teamIdOf(team);
   if (id === undefined) throw faulty("teamId", "is no team");
-  return { ...NOBODY, visibility, team: id };
+  return id;
 }
 
 function faulty(path: string, message: string): FaultyRequest {

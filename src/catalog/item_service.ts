@@ -4,7 +4,6 @@
  * @module
  */
 import { maySee, maySeeItem } from "../domain/access.ts";
-import { FaultyRequest } from "../domain/errors.ts";
 import { exposedName } from "../domain/exposed_name.ts";
 import type { Item, ItemKind } from "../domain/item.ts";
 import type { Principal } from "../domain/principal.ts";
@@ -14,6 +13,7 @@ import type { Catalog } from "./catalog.ts";
 import {
   checkManagedItem,
   checkVersion,
+  nameTaken,
   notFound,
   type Precondition,
   untilWritten,
@@ -83,7 +83,7 @@ export function createItemService(
   function list(kinds: readonly ItemKind[], filter: ItemFilter, principal: Principal) {
     const { upstream, text } = filter;
     const one = upstream === undefined ? undefined : catalog.upstream(upstream);
-    const shelves = upstream === undefined ? catalog.upstreams() : one === undefined ? [] : [one];
+    const shelves = upstream === undefined ? catalog.shelves() : one === undefined ? [] : [one];
     const wanted = text?.toLowerCase();
     return shelves.filter(({ server }) => maySee(principal, server)).flatMap(({ server, items }) =>
       items.filter((item) =>
@@ -94,7 +94,7 @@ export function createItemService(
   }
 
   function find(kinds: readonly ItemKind[], id: string, principal: Principal): ShownItem {
-    for (const { server, items } of catalog.upstreams()) {
+    for (const { server, items } of catalog.shelves()) {
       const item = items.find((one) => one.id === id);
       if (item === undefined) continue;
       const shown = { item, server };
@@ -115,7 +115,7 @@ export function createItemService(
   }
 
   function isTaken({ kind, id }: Item, name: string): boolean {
-    return catalog.upstreams().some(({ items }) =>
+    return catalog.shelves().some(({ items }) =>
       items.some((one) => one.exposedName === name && one.kind === kind && one.id !== id)
     );
   }
@@ -136,7 +136,7 @@ export function createItemService(
       const { name, audience, ...rest } = change;
       const isNamed = "name" in change;
       const wanted = name ?? (isNamed ? defaultName(shown) : shown.item.exposedName);
-      if (isNamed && isTaken(shown.item, wanted)) throw nameTaken(wanted);
+      if (isNamed && isTaken(shown.item, wanted)) throw nameTaken("name", wanted);
       const revision = shown.item.revision;
       await tables.items.update(id, revision, {
         ...rest,
@@ -159,14 +159,9 @@ const NOUN: Readonly<Record<ItemKind, string>> = {
 };
 
 /** @param wanted without capitals */
-function isAbout(item: Item, wanted: string | undefined): boolean {
+function isAbout(item: ItemRow, wanted: string | undefined): boolean {
   if (wanted === undefined) return true;
-  return [item.exposedName, item.upstreamName, item.title, item.description]
+  const { exposedName, upstreamName, title, description, own } = item;
+  return [exposedName, upstreamName, title, description, own?.spec.title, own?.spec.description]
     .some((text) => text?.toLowerCase().includes(wanted));
-}
-
-function nameTaken(name: string): FaultyRequest {
-  return new FaultyRequest("conflict", `The name "${name}" is taken`, [
-    { path: "name", message: "another item has this name" },
-  ]);
 }

@@ -5,7 +5,7 @@
  */
 import { GatewayError } from "../domain/errors.ts";
 import { aliasUri, exposedName } from "../domain/exposed_name.ts";
-import type { Item, ItemKind, Offer } from "../domain/item.ts";
+import { isNamed, type Item, type ItemKind, type Offer } from "../domain/item.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Pace } from "../platform/pace.ts";
 import type { CatalogTables } from "../storage/catalog_tables.ts";
@@ -15,7 +15,7 @@ import { type KnownItem, reconcile, type Reconciled } from "./reconcile.ts";
 
 export interface KeepDeps {
   readonly tables: { readonly items: Pick<CatalogTables["items"], "apply"> };
-  readonly catalog: Pick<Catalog, "upstream" | "upstreams" | "refresh">;
+  readonly catalog: Pick<Catalog, "upstream" | "shelves" | "refresh">;
   readonly clock: Clock;
   readonly pace: Pace;
   readonly newId: () => string;
@@ -134,7 +134,7 @@ async function missingNames(
   const names = new Set<string>();
   const old = new Set(known.map(({ upstreamName }) => upstreamName));
   if (found.every(({ name }) => old.has(name))) return names;
-  for (const { items } of catalog.upstreams()) {
+  for (const { items } of catalog.shelves()) {
     for (const item of items) {
       await pace();
       if (isNamed(kind)) {
@@ -147,11 +147,6 @@ async function missingNames(
   }
   if (!isNamed(kind)) { for (const { name } of found) names.add(name); }
   return names;
-}
-
-/** Whether items of this kind are known by a name; the others are by a URI. */
-function isNamed(kind: ItemKind): boolean {
-  return kind === "tool" || kind === "prompt";
 }
 
 function isNothing(found: Comparison, before: Offer | undefined): boolean {

@@ -5,7 +5,7 @@
  * @see design.md, "The road of a message, and its cost", point 4
  */
 import { GatewayError } from "../domain/errors.ts";
-import type { Declarations } from "../domain/server.ts";
+import { type Declarations, OWN_SERVER } from "../domain/server.ts";
 import { inTurns, repeat } from "../platform/again.ts";
 import { randomText } from "../platform/random.ts";
 import type { Timers } from "../platform/timers.ts";
@@ -69,6 +69,7 @@ export async function createLiveCatalog(
         else if (kind === "items") items.add(id);
         else if (kind === "upstream") upstreams.add(id);
       }
+      if (items.delete(OWN_SERVER.id)) await loadOwn(changed.upstreams);
       for (const id of new Set([...upstreams, ...items])) {
         await loadUpstream(id, items.has(id));
         changed.upstreams.add(id);
@@ -79,6 +80,10 @@ export async function createLiveCatalog(
       revision = reached;
     }
     tell(changed);
+  }
+
+  async function loadOwn(changed: Set<string>): Promise<void> {
+    if (shelves.putOwn(await tables.own.list())) changed.add(OWN_SERVER.id);
   }
 
   async function loadUpstream(id: string, hasNewItems: boolean): Promise<boolean> {
@@ -104,6 +109,7 @@ export async function createLiveCatalog(
     }
     const rows = new Map(servers.map((row) => [row.id, row]));
     for (const id of changed.servers) shelves.putServer(id, rows.get(id), declared);
+    await loadOwn(changed.upstreams);
   }
 
   function tell(change: CatalogChange): void {
@@ -140,10 +146,7 @@ export async function createLiveCatalog(
   if (options.pollMs !== undefined) stops.push(repeat(deps.timers, options.pollMs, look));
   stops.push(deps.follow(look));
   return {
-    upstream: shelves.upstream,
-    server: shelves.server,
-    upstreams: shelves.upstreams,
-    servers: shelves.servers,
+    ...shelves.shown,
     refresh,
     declare,
     follow(changed) {

@@ -110,7 +110,7 @@ async function collisions(
 ): Promise<readonly Collision[]> {
   if (!mayCollide(server)) return [];
   const rule = ruleOfServer({ ...server, id: "", declared: false, seq: 0 });
-  const shelves = catalog.upstreams().filter((shelf) => shelf.server.enabled);
+  const shelves = catalog.shelves().filter((shelf) => shelf.server.enabled);
   return (await paced(viewSteps(rule, shelves), pace)).collisions;
 }
 
@@ -132,7 +132,7 @@ async function checkNames(
   if (found.length === 0) return;
   const named = new Set(found.flatMap(({ items }) => items));
   const hidden = new Set(
-    deps.catalog.upstreams().flatMap(({ server, items }) =>
+    deps.catalog.shelves().flatMap(({ server, items }) =>
       items.filter((item) =>
         named.has(item.exposedName) && !maySeeItem(principal, { server, item })
       ).map(({ kind, exposedName }) => `${kind} ${exposedName}`)

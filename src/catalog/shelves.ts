@@ -3,9 +3,15 @@
  *
  * @module
  */
-import type { Declarations, UpstreamServer, VirtualServer } from "../domain/server.ts";
+import {
+  type Declarations,
+  OWN_SERVER,
+  type UpstreamServer,
+  type VirtualServer,
+} from "../domain/server.ts";
 import type { ItemRow, ServerRow, UpstreamRow } from "../storage/catalog_tables.ts";
 import type { ServerShelf, Shelf } from "./catalog.ts";
+import { ownShelf } from "./own_shelf.ts";
 
 export type Shelves = ReturnType<typeof createShelves>;
 
@@ -16,6 +22,8 @@ export function createShelves() {
   const serverBySlug = new Map<string, ServerShelf>();
   let upstreamList: readonly Shelf[] = [];
   let serverList: readonly ServerShelf[] = [];
+  let own = ownShelf([]);
+  let allShelves: readonly Shelf[] = [];
 
   /** Whether anything is different now. @param items `undefined` for those that are known */
   function putUpstream(
@@ -61,18 +69,33 @@ export function createShelves() {
     return known === undefined || known.server !== server || known.revision !== revision;
   }
 
+  /** Whether anything is different now. */
+  function putOwn(read: readonly ItemRow[]): boolean {
+    const items = unchanged(read, own.items);
+    if (items === own.items) return false;
+    own = ownShelf(items);
+    return true;
+  }
+
   return {
     putUpstream,
     putServer,
+    putOwn,
     items: (id: string) => upstreams.get(id)?.items,
-    upstream: (slugOrId: string) => upstreamBySlug.get(slugOrId) ?? upstreams.get(slugOrId),
-    server: (slugOrId: string) => serverBySlug.get(slugOrId) ?? servers.get(slugOrId),
-    upstreams: () => upstreamList,
-    servers: () => serverList,
     upstreamIds: () => [...upstreams.keys()],
     serverIds: () => [...servers.keys()],
+    /** See `Catalog`. */
+    shown: {
+      upstream: (slugOrId: string) => upstreamBySlug.get(slugOrId) ?? upstreams.get(slugOrId),
+      shelf: (slug: string) => slug === OWN_SERVER.slug ? own : upstreamBySlug.get(slug),
+      server: (slugOrId: string) => serverBySlug.get(slugOrId) ?? servers.get(slugOrId),
+      upstreams: () => upstreamList,
+      shelves: () => allShelves,
+      servers: () => serverList,
+    },
     sort() {
       upstreamList = [...upstreams.values()].sort((a, b) => a.server.seq - b.server.seq);
+      allShelves = own.items.length === 0 ? upstreamList : [own, ...upstreamList];
       serverList = [...servers.values()].sort((a, b) => a.server.seq - b.server.seq);
     },
   };

@@ -30,14 +30,28 @@ export function checked(
   known: NewUpstream,
   principal: Principal,
 ): NewUpstream {
-  const next: NewUpstream = {
-    ...known,
-    ...change,
+  checkAudience(principal, { ...known, ...change });
+  checkOwner(principal, known, { ...known, ...change });
+  return { ...known, ...change, ...checkedAccess({ checkUrl }, change, known) };
+}
+
+/** Where something is, and what is presented there. */
+export type Access = Pick<NewUpstream, "url" | "headers" | "auth">;
+
+/**
+ * The same for these alone, with what is kept in the place of masks.
+ * @throws as `checked`
+ */
+export function checkedAccess(
+  { checkUrl }: { readonly checkUrl: (url: URL) => void },
+  change: Partial<Access>,
+  known: Access,
+): Access {
+  const next = {
+    url: change.url ?? known.url,
     headers: unmaskedHeaders(change.headers ?? known.headers, known.headers),
     auth: unmaskedAuth(change.auth ?? known.auth, known.auth),
   };
-  checkAudience(principal, next);
-  checkOwner(principal, known, next);
   refuseMovedSecrets(known, change, next);
   // Only what is given: a policy that has become stricter must not keep a server from being
   // switched off.
@@ -52,7 +66,7 @@ export function checked(
  * Whoever may change a record must not learn its secrets by sending them to an address of his own.
  * @throws {FaultyRequest}
  */
-function refuseMovedSecrets(known: NewUpstream, change: UpstreamChange, next: NewUpstream): void {
+function refuseMovedSecrets(known: Access, change: Partial<Access>, next: Access): void {
   const isMoved = known.url !== "" && new URL(known.url).origin !== new URL(next.url).origin;
   const faults: Fault[] = [];
   const kept = Object.entries(next.headers).filter(([name, value]) =>

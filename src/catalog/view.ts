@@ -12,6 +12,7 @@ import { maySeeItem } from "../domain/access.ts";
 import { globMatcher } from "../domain/glob.ts";
 import { type Item, ITEM_KINDS, type ItemKind } from "../domain/item.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { ownUri, partsOfOwnUri } from "../domain/own_item.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Audience, Override, UpstreamServer, VirtualServer } from "../domain/server.ts";
 import { matchUri } from "../domain/uri_template.ts";
@@ -47,13 +48,14 @@ export interface View {
   readonly resolve: (principal: Principal, uri: string) => readonly ResolvedUri[];
   /** Whether nothing hides the server's own URI from this caller. */
   readonly isOpen: (principal: Principal, server: UpstreamServer, uri: string) => boolean;
-  /** The URI in this view for one of a server; `undefined` where they are the same. */
-  readonly renamed: (server: UpstreamServer, uri: string) => string | undefined;
-  /** Whether some URI of this server has another one in this view. */
-  readonly hasAliases: (server: UpstreamServer) => boolean;
+  /** `undefined` for a server all of whose URIs are the same in this view. */
+  readonly renaming: (server: UpstreamServer) => Renamed | undefined;
   /** Items that are left out because others have their names. */
   readonly collisions: readonly Collision[];
 }
+
+/** The URI in the view for one of the server; `undefined` where they are the same. */
+export type Renamed = (uri: string) => string | undefined;
 
 export interface ResolvedUri {
   readonly binding: Binding;
@@ -162,8 +164,11 @@ export function* viewSteps(
     lists: names.lists,
     audiences: audiencesOf(parts.values()),
     ...lookups(parts, names.tables, templates),
-    renamed: (server, uri) => uris.renamed(server.id, uri),
-    hasAliases: (server) => uris.hasAliases(server.id),
+    renaming(server) {
+      const renamed = (uri: string) => uris.renamed(server.id, uri);
+      if (server.transport === "own") return (uri) => partsOfOwnUri(uri)?.uri ?? renamed(uri);
+      return uris.hasAliases(server.id) ? renamed : undefined;
+    },
     collisions: names.collisions,
   };
 }
@@ -195,7 +200,7 @@ function lookups(
         work += template.text.length * uri.length;
         if (work > LIMITS.templateWork) break;
       }
-      return found;
+      return found.map(forOwn);
     },
     isOpen(principal, { id }, uri) {
       const part = parts.get(id);
@@ -292,4 +297,11 @@ function resolved(binding: Binding, uri: string): ResolvedUri {
   const { upstreamName } = binding.item;
   const behind = binding.name.length - upstreamName.length;
   return { binding, upstreamUri: behind > 0 ? uri.slice(0, -behind) : uri };
+}
+
+/** The gateway's own server is told which of its items is meant. */
+function forOwn(found: ResolvedUri): ResolvedUri {
+  const { binding, upstreamUri } = found;
+  if (binding.server.transport !== "own") return found;
+  return { binding, upstreamUri: ownUri(binding.item.id, upstreamUri) };
 }

@@ -140,7 +140,7 @@ function ingredientsOf(
     if (known === undefined) rules.set(of, known = make(of));
     return known;
   };
-  const enabled = catalog.upstreams().filter(({ server }) => server.enabled);
+  const enabled = catalog.shelves().filter(({ server }) => server.enabled);
   if (key === ALL) {
     return { rule: EVERYTHING, shelves: enabled.filter(({ server }) => server.expose) };
   }

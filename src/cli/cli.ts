@@ -8,6 +8,7 @@ import { VERSION } from "../domain/version.ts";
 import { UsageError } from "./args.ts";
 import { audit } from "./audit.ts";
 import { doctor } from "./doctor.ts";
+import { importDocument } from "./import.ts";
 import { keys } from "./keys.ts";
 import { migrateDatabase } from "./migrate.ts";
 import { serve } from "./serve.ts";
@@ -46,6 +47,18 @@ Prints a bearer token of this gateway.
   --permissions P  comma-separated permissions, such as tools.read,tools.execute
   --server SLUG    the only server it may use
   --expires TIME   how long it is valid: 30s, 12h, 7d (default 7d)
+${COMMON_HELP}`,
+  },
+  import: {
+    run: importDocument,
+    summary: "make tools of an OpenAPI document",
+    help: `Usage: sallyport import openapi FILE [options]
+
+Makes a tool of each operation of the document, and says which could not become one. Again, it finds
+its tools by their names. With SQLite the gateway must not run meanwhile.
+
+  --base-url URL   where the API is, in place of the servers that the document names
+  --prefix P       put before each name
 ${COMMON_HELP}`,
   },
   migrate: {

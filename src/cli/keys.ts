@@ -29,8 +29,6 @@ function report({ resealed, current, unreadable, unreadableOf }: ResealCounts): 
     `Sealed anew with the current key: ${resealed}`,
     `Sealed with it already: ${current}`,
     `Opened by neither key: ${unreadable}`,
-    ...unreadableOf.map((slug) =>
-      `  upstream server ${slug}: its credentials have to be set again`
-    ),
+    ...unreadableOf.map((name) => `  ${name}: its credentials have to be set again`),
   ];
 }

@@ -18,15 +18,21 @@ import { UsageError } from "./args.ts";
  * names resolve to addresses that are not known here.
  *
  * @param net the only destinations to allow, from `strictDestinations`; `undefined` for all
+ * @param file one more to read
  * @throws {UsageError} for a path or command that cannot be written in a flag
  */
-export function permissionFlags(config: Config, net?: readonly string[]): readonly string[] {
+export function permissionFlags(
+  config: Config,
+  net?: readonly string[],
+  file?: string,
+): readonly string[] {
   const database = databaseFiles(config);
   const files = [
     config.dataDir,
     config.configPath ?? DEFAULT_CONFIG_PATH,
     ...database,
     ...keyFiles(config),
+    ...file === undefined ? [] : [file],
   ];
   for (const file of files) refuseUnwritable("path", file);
   const commands = [...new Set(stdioIn(config).flatMap(commandsOf))];

@@ -10,6 +10,11 @@ export type ItemKind = "tool" | "prompt" | "resource" | "template";
 
 export const ITEM_KINDS: readonly ItemKind[] = ["tool", "prompt", "resource", "template"];
 
+/** Whether items of this kind are known by a name; the others are by a URI. */
+export function isNamed(kind: ItemKind): boolean {
+  return kind === "tool" || kind === "prompt";
+}
+
 export interface Item {
   /** Random, kept for ever. */
   readonly id: string;

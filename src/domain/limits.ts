@@ -212,8 +212,39 @@ export const LIMITS = {
   /** Texts beyond these lengths are not matched: no pattern or format is about such a text. */
   patternedChars: 64 * 1024,
   formattedChars: 2 * 1024,
+  /** Of a request to an API, path and query; common servers take 8 KiB. */
+  restTargetChars: 8 * 1024,
+  /** Of an API's refusal: what is read of it, and what is shown. */
+  restErrorBytes: 256 * 1024,
+  restErrorShownBytes: 64 * 1024,
+  /** Sets of credentials that REST tools share access tokens by. */
+  restAccesses: 1000,
+  /** Members and elements of a reply that is given on as structure, and not as text alone. */
+  restReplyNodes: 500_000,
+  /** A filter: what is written by hand has under 500 characters. */
+  filterChars: 4 * 1024,
+  /** Steps that one filter may take, at 0.2 to 1 µs each. */
+  filterSteps: 100_000,
+  /** An OpenAPI document as text: JSON of that size is parsed in 15 ms, in one go. */
+  openApiChars: 4 * 1024 * 1024,
+  /** For such a document at a URL. */
+  documentReplyMs: 10_000,
+  openApiDepth: 100,
+  /** Values in it, those that YAML names twice counted twice. */
+  openApiNodes: 1_000_000,
+  openApiOperations: 5_000,
+  /** Times that YAML may name again what it has named, all that this comes to included. */
+  yamlAliases: 1_000,
+  /** Of the schema of one imported tool: all of it is checked by, see `schemaKeywords`. */
+  importedKeywords: 500,
+  importedArguments: 200,
+  importedSchemaChars: 64 * 1024,
+  /** Description of an imported tool. */
+  importedDescriptionChars: 4 * 1024,
   /** Body of a request to the management API: the largest record is a server with its overrides. */
   apiBodyBytes: 1024 * 1024,
+  /** The same of an import: a document as text, in which every second character is escaped. */
+  apiImportBytes: 8 * 1024 * 1024,
   /** Records on one page of a list, and what the definitions on it may come to. */
   apiPageItems: 500,
   apiPageBytes: 2 * 1024 * 1024,
@@ -221,6 +252,24 @@ export const LIMITS = {
   apiNamesListed: 1000,
   /** Upstream servers, and virtual servers, made through the API: all are kept in memory. */
   apiServers: 5000,
+  /** The gateway's own items: all are kept in memory, with their contents. */
+  ownItems: 5000,
+  ownItemsChars: 64 * 1024 * 1024,
+  /** Of one of them. */
+  ownMessages: 100,
+  ownContents: 100,
+  ownArguments: 64,
+  ownParameters: 256,
+  ownArgumentValues: 1000,
+  /** Places for values in one text, and sections within sections. */
+  templateTags: 5000,
+  templateDepth: 16,
+  /** All texts of a prompt or resource, with values in them. */
+  renderedChars: 1024 * 1024,
+  /** Of one answer. @see MCP 2026-07-28, Utilities, "Completion" */
+  completions: 100,
+  /** What a server logs to the gateway itself: one message that is looked at. */
+  serverMessageBytes: 64 * 1024,
   /** One line that a stdio server writes to its log; what is behind it is cut off. */
   stdioLogLineBytes: 4 * 1024,
   /** Such lines within `stdioLogMs`: a server must not fill the gateway's log. */

@@ -14,7 +14,7 @@ export interface Audience {
   readonly owner: string | undefined;
 }
 
-export type UpstreamServer = HttpUpstream | StdioUpstream;
+export type UpstreamServer = HttpUpstream | StdioUpstream | OwnServer;
 
 interface UpstreamBase extends Audience {
   /** Random, kept for ever. */
@@ -59,6 +59,34 @@ export interface StdioUpstream extends UpstreamBase {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
 }
+
+/** The gateway itself: what stands behind its own tools, prompts and resources. */
+export interface OwnServer extends UpstreamBase {
+  readonly transport: "own";
+}
+
+/**
+ * There is one. Neither its id nor its slug can be a slug, so no URL leads to it, and nothing that
+ * people make can take its place.
+ */
+export const OWN_SERVER: OwnServer = Object.freeze({
+  transport: "own",
+  id: ".own",
+  slug: ".own",
+  name: "The gateway",
+  title: undefined,
+  timeoutMs: undefined,
+  passthroughHeaders: [],
+  enabled: true,
+  expose: true,
+  declared: true,
+  tags: [],
+  // Before all others, which are numbered from 1.
+  seq: 0,
+  visibility: "public",
+  team: undefined,
+  owner: undefined,
+});
 
 /** What the config file says about a server; id and place are given to it by the catalog. */
 export type UpstreamDeclaration =
@@ -131,10 +159,14 @@ export const NO_OVERRIDES: Overrides = Object.freeze({ tools: {}, prompts: {}, r
 export function placeOf(server: UpstreamServer): string {
   let place = places.get(server);
   if (place === undefined) {
-    place = `${server.id} ${server.transport === "stdio" ? server.command : server.url.href}`;
-    places.set(server, place);
+    places.set(server, place = `${server.id} ${addressOf(server)}`);
   }
   return place;
+}
+
+function addressOf(server: UpstreamServer): string {
+  if (server.transport === "own") return "";
+  return server.transport === "stdio" ? server.command : server.url.href;
 }
 
 /** Asked for with every message, and a URL makes its text anew each time. */

@@ -78,6 +78,7 @@ export function createEraProbe(
   }
 
   function knownEraOf(server: UpstreamServer): Era | undefined {
+    if (server.transport === "own") return "stateless";
     // Nothing else was ever said over that transport.
     if (server.transport === "sse") return "session";
     const known = verdicts.get(server);

@@ -6,8 +6,9 @@
  * @see contract.md, section 7, points 1 and 2
  */
 import { GatewayError } from "../domain/errors.ts";
-import { ConnectionLost } from "../platform/http1/connection.ts";
-import { UpstreamStatusError } from "../upstream/reply.ts";
+import { UNKNOWN } from "../upstream/explained.ts";
+
+export { explained } from "../upstream/explained.ts";
 
 /** The reason with which a call is aborted when its client closes the connection. */
 export class ClientLeft extends GatewayError {
@@ -48,36 +49,9 @@ export function isIdempotent(method: string): boolean {
   return IDEMPOTENT.has(method);
 }
 
-/**
- * What the caller is told.
- * @param isSafe whether nothing can have been carried out, or carrying it out twice does no harm
- */
-export function explained(error: unknown, isSafe: boolean): unknown {
-  if (error instanceof ConnectionLost) {
-    const text = error.message;
-    return isSafe
-      ? new GatewayError("upstream_unavailable", text)
-      : new GatewayError("outcome_unknown", `${text} before it answered: ${UNKNOWN}`);
-  }
-  if (isSafe || !(error instanceof GatewayError)) return error;
-  if (error instanceof UpstreamStatusError) {
-    // 4xx and 503 refuse before anything is done; another 5xx may be the end of something done.
-    const isRefusal = error.status < 500 || error.status === 503;
-    return isRefusal ? error : new GatewayError("outcome_unknown", `${error.message}: ${UNKNOWN}`);
-  }
-  const { code } = error;
-  if (code === "unavailable") {
-    return new GatewayError("outcome_unknown", `${error.message}: ${UNKNOWN}`);
-  }
-  if (code !== "upstream_timeout" && code !== "upstream_protocol") return error;
-  return new GatewayError(code, `${error.message}: ${UNKNOWN}`);
-}
-
 export function endedWithoutAnswer(method: string): GatewayError {
   const text = "The upstream server ended its reply without an answer";
   return isIdempotent(method)
     ? new GatewayError("upstream_protocol", text)
     : new GatewayError("outcome_unknown", `${text}: ${UNKNOWN}`);
 }
-
-const UNKNOWN = "whether the call was carried out is not known";

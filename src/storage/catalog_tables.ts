@@ -9,6 +9,7 @@
  * @see design.md, "The road of a message, and its cost", point 4
  */
 import type { Item, Offer } from "../domain/item.ts";
+import type { OwnSpec } from "../domain/own_item.ts";
 import type { HttpUpstream, VirtualServer } from "../domain/server.ts";
 import type { ChangeKind } from "./tables/schema.ts";
 
@@ -55,6 +56,38 @@ export type ServerSettings = Omit<VirtualServer, "id" | "slug" | "name" | "decla
 
 export interface ItemRow extends Item {
   readonly revision: number;
+  /** Of the gateway's own items: what people have written down. */
+  readonly own?: OwnRow | undefined;
+}
+
+export interface OwnRow {
+  /** Secrets of a tool are sealed. */
+  readonly spec: OwnSpec;
+  /** As it was decided; a tool without its secrets is switched off until it has them again. */
+  readonly enabled: boolean;
+  /** See `UpstreamRow`. */
+  readonly unreadable: readonly string[];
+  /** Of the spec as it is kept. */
+  readonly chars: number;
+  readonly createdMs: number;
+  readonly updatedMs: number;
+}
+
+/** What the API decides about one of the gateway's own items; the rest of its row follows. */
+export interface OwnSettings extends Pick<Item, "enabled" | "audience"> {
+  readonly spec: OwnSpec;
+}
+
+/** What one import changes. */
+export interface OwnChanges {
+  readonly created: readonly { readonly id: string; readonly settings: OwnSettings }[];
+  readonly updated: readonly {
+    readonly id: string;
+    /** The one that was read. */
+    readonly revision: number;
+    readonly settings: OwnSettings;
+  }[];
+  readonly removed: readonly { readonly id: string; readonly revision: number }[];
 }
 
 /** What a replica has to read again. */
@@ -138,6 +171,22 @@ export interface CatalogTables {
         Pick<Item, "exposedName" | "title" | "description" | "enabled" | "audience">
       >,
     ) => Promise<ItemRow>;
+  };
+  /** The gateway's own items. What is written is logged as `items` of `OWN_SERVER`. */
+  readonly own: {
+    /** By kind and `seq`. */
+    readonly list: () => Promise<readonly ItemRow[]>;
+    /** @throws {GatewayError} `conflict` when an item of its kind has its name or URI */
+    readonly create: (id: string, settings: OwnSettings) => Promise<void>;
+    /**
+     * @param revision the one that was read
+     * @throws {GatewayError} as `create`; `conflict` when another was written meanwhile, `not_found`
+     */
+    readonly update: (id: string, revision: number, settings: OwnSettings) => Promise<void>;
+    /** @throws as `update` */
+    readonly remove: (id: string, revision: number) => Promise<void>;
+    /** All or nothing, others in between. @throws as `update` */
+    readonly apply: (changes: OwnChanges) => Promise<void>;
   };
   readonly changes: {
     /** Of the newest change; 0 before the first. */

@@ -18,6 +18,7 @@ import { catalogMigration } from "./migrations/0001_catalog.ts";
 import { accountsMigration } from "./migrations/0002_accounts.ts";
 import { itemAudienceMigration } from "./migrations/0003_item_audience.ts";
 import { auditMigration } from "./migrations/0004_audit.ts";
+import { ownItemsMigration } from "./migrations/0005_own_items.ts";
 import type { Schema } from "./tables/schema.ts";
 
 export interface Migration {
@@ -33,6 +34,7 @@ export const MIGRATIONS: readonly Migration[] = [
   accountsMigration,
   itemAudienceMigration,
   auditMigration,
+  ownItemsMigration,
 ];
 
 /** Of the file in which audit records are on SQLite. */

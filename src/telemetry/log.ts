@@ -17,6 +17,25 @@ import { redact } from "./redact.ts";
 
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
+/**
+ * The level of the log for one of the eight of MCP; for what is none of them, that of information.
+ * @see MCP 2026-07-28, Utilities, "Logging"
+ */
+export function logLevelOf(level: unknown): LogLevel {
+  return typeof level === "string" ? LEVELS.get(level) ?? "info" : "info";
+}
+
+const LEVELS: ReadonlyMap<string, LogLevel> = new Map([
+  ["debug", "debug"],
+  ["info", "info"],
+  ["notice", "info"],
+  ["warning", "warning"],
+  ["error", "error"],
+  ["critical", "error"],
+  ["alert", "error"],
+  ["emergency", "error"],
+]);
+
 export type Fields = Readonly<Record<string, unknown>>;
 
 export interface Log {

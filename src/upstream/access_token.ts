@@ -7,7 +7,6 @@
  */
 import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { HttpUpstream } from "../domain/server.ts";
 import type { Clock } from "../platform/clock.ts";
 import { DialError } from "../platform/dial.ts";
 import { jittered } from "../platform/random.ts";
@@ -19,14 +18,15 @@ import {
   TokenRefused,
 } from "./token_request.ts";
 
-export interface AccessTokens {
+/** @typeParam S record that a token is for; one that has changed is another */
+export interface AccessTokens<S extends object> {
   /**
    * @throws {DialError} `upstream_unavailable` when there is none to be had
    * @throws {GatewayError} `egress_denied`
    * @throws the reason of `signal`, which ends the waiting of this caller only
    */
   readonly get: (
-    server: HttpUpstream,
+    server: S,
     auth: ClientCredentials,
     signal: AbortSignal,
   ) => Promise<string>;
@@ -36,21 +36,21 @@ export interface AccessTokens {
    * @throws as `get`
    */
   readonly renew: (
-    server: HttpUpstream,
+    server: S,
     auth: ClientCredentials,
     token: string,
     signal: AbortSignal,
   ) => Promise<string | undefined>;
   /** The server has refused the token that `renew` gave. */
-  readonly refused: (server: HttpUpstream, token: string) => void;
+  readonly refused: (server: S, token: string) => void;
 }
 
-export interface AccessTokenDeps {
+export interface AccessTokenDeps<S extends object> {
   readonly clock: Clock;
   readonly timers: Timers;
   /** One request to the token endpoint, as `requestToken`. */
   readonly request: (
-    server: HttpUpstream,
+    server: S,
     auth: ClientCredentials,
     by: ClientAuthentication,
     signal: AbortSignal,
@@ -71,12 +71,12 @@ interface Holding {
   failure: unknown;
 }
 
-export function createAccessTokens(deps: AccessTokenDeps): AccessTokens {
+export function createAccessTokens<S extends object>(deps: AccessTokenDeps<S>): AccessTokens<S> {
   const { clock, timers } = deps;
   /** By record: one that has changed begins anew. */
-  const holdings = new WeakMap<HttpUpstream, Holding>();
+  const holdings = new WeakMap<S, Holding>();
 
-  function holdingOf(server: HttpUpstream): Holding {
+  function holdingOf(server: S): Holding {
     let holding = holdings.get(server);
     if (holding === undefined) {
       holding = {
@@ -93,7 +93,7 @@ export function createAccessTokens(deps: AccessTokenDeps): AccessTokens {
     return holding;
   }
 
-  async function get(server: HttpUpstream, auth: ClientCredentials, signal: AbortSignal) {
+  async function get(server: S, auth: ClientCredentials, signal: AbortSignal) {
     const holding = holdingOf(server);
     const { token, untilMs } = holding;
     if (token !== undefined && clock.monotonic() < untilMs) return token;
@@ -103,7 +103,7 @@ export function createAccessTokens(deps: AccessTokenDeps): AccessTokens {
   }
 
   /** One that is fetched outlives its callers: the next ones will want it. */
-  async function fetched(holding: Holding, server: HttpUpstream, auth: ClientCredentials) {
+  async function fetched(holding: Holding, server: S, auth: ClientCredentials) {
     const abort = new AbortController();
     const timer = timers.after(LIMITS.tokenReplyMs, () => abort.abort(new Error("Too late")));
     const startedMs = clock.monotonic();
@@ -130,7 +130,7 @@ export function createAccessTokens(deps: AccessTokenDeps): AccessTokens {
    */
   async function granted(
     holding: Holding,
-    server: HttpUpstream,
+    server: S,
     auth: ClientCredentials,
     signal: AbortSignal,
   ): Promise<Grant> {

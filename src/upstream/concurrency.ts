@@ -19,7 +19,7 @@ import { createTurns, type Turns } from "./turns.ts";
 
 /** The server has as much to do as it may have, and nothing was sent. */
 export class UpstreamBusy extends RateLimited {
-  constructor({ name }: UpstreamServer) {
+  constructor({ name }: Pick<UpstreamServer, "name">) {
     super(`The upstream server "${name}" is busy: nothing was sent to it`, RETRY_MS);
   }
 }
@@ -86,7 +86,8 @@ export function createConcurrencyClient(
 
   return {
     send(server, request) {
-      if (!isCounted(request)) return client.send(server, request);
+      // Its tools are of many APIs, which are counted one by one.
+      if (!isCounted(request) || server.transport === "own") return client.send(server, request);
       const turns = turnsOf(server);
       return turns.take() ? placed(turns, server, request) : waited(turns, server, request);
     },

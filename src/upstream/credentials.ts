@@ -5,11 +5,18 @@
  * @see contract.md, section 6, `auth`; security.md, UPC-03 to UPC-05
  */
 import { GatewayError } from "../domain/errors.ts";
-import type { HttpUpstream, UpstreamAuth } from "../domain/server.ts";
+import type { UpstreamAuth } from "../domain/server.ts";
 import type { HttpReply } from "../platform/http1/client.ts";
 import type { AccessTokens } from "./access_token.ts";
 import { basicCredentials, isHeaderValue, isSettable } from "./header_fields.ts";
 import type { ClientCredentials } from "./token_request.ts";
+
+/** A record of something that is called over HTTP. */
+export interface Credentialed {
+  /** Values are secrets. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly auth: UpstreamAuth;
+}
 
 export interface FixedHeaders {
   /** Header lines, each ended by CRLF. */
@@ -23,7 +30,7 @@ export interface FixedHeaders {
  * transport or the protocol sets are left out.
  * @throws {GatewayError} `internal` for what cannot stand in a header; the value is not shown
  */
-export function fixedHeaders(server: HttpUpstream): FixedHeaders {
+export function fixedHeaders(server: Credentialed): FixedHeaders {
   const fields = new Map<string, readonly [name: string, value: string]>();
   for (const [name, value] of Object.entries(server.headers)) {
     if (isSettable(name)) fields.set(name.toLowerCase(), [name, value]);
@@ -60,9 +67,9 @@ function authField(auth: UpstreamAuth): readonly [name: string, value: string] |
  * @param send takes a header line, ended by CRLF
  * @throws as `AccessTokens.get`, and what `send` throws
  */
-export async function sendAuthorized(
-  tokens: AccessTokens,
-  server: HttpUpstream,
+export async function sendAuthorized<S extends object>(
+  tokens: AccessTokens<S>,
+  server: S,
   auth: ClientCredentials,
   signal: AbortSignal,
   send: (line: string) => Promise<HttpReply>,

@@ -69,7 +69,7 @@ export function createMcpClient(
   options: McpClientOptions,
 ): HttpMcpClient {
   const prepared = new WeakMap<HttpUpstream, Prepared>();
-  const tokens = createAccessTokens({
+  const tokens = createAccessTokens<HttpUpstream>({
     clock: deps.clock,
     timers: deps.timers,
     request: (server, auth, by, signal) =>

@@ -114,9 +114,23 @@ function sessionIdOf({ headers }: HttpReply): string | undefined {
 }
 
 function single(reply: HttpReply, reading: Reading): UpstreamReply | Promise<UpstreamReply> {
-  const { budget } = reading;
+  const body = readWhole(reply, reading.max, reading.budget);
+  return body instanceof Promise
+    ? body.then((bytes) => arrived(reply, reading, bytes, true))
+    : arrived(reply, reading, body, false);
+}
+
+/**
+ * A whole body, as `HttpReply.whole` gives it, held against the budget while it arrives.
+ * @throws {GatewayError} `unavailable` when nothing is left of that
+ */
+export function readWhole(
+  reply: HttpReply,
+  max: number,
+  budget: ByteBudget,
+): Uint8Array | Promise<Uint8Array> {
   let charged = 0;
-  const body = reply.whole(reading.max, (bytes) => {
+  const body = reply.whole(max, (bytes) => {
     if (bytes > 0 && budget.isSpent()) {
       throw new GatewayError("unavailable", "The gateway has no memory left for the answer");
     }
@@ -124,11 +138,9 @@ function single(reply: HttpReply, reading: Reading): UpstreamReply | Promise<Ups
     charged += bytes;
   });
   const release = () => budget.release(charged);
-  if (body instanceof Promise) {
-    return body.then((bytes) => arrived(reply, reading, bytes, true)).finally(release);
-  }
+  if (body instanceof Promise) return body.finally(release);
   release();
-  return arrived(reply, reading, body, false);
+  return body;
 }
 
 function arrived(

@@ -150,7 +150,7 @@ export function createSseClient(
 /** Whether it is where it was, and is presented what it was. */
 function isSame(one: HttpUpstream, other: UpstreamServer): boolean {
   return one === other ||
-    (other.transport !== "stdio" && settingsOf(one) === settingsOf(other));
+    ("url" in other && settingsOf(one) === settingsOf(other));
 }
 
 function settingsOf({ url, headers, auth, passthroughHeaders, declared }: HttpUpstream): string {

@@ -5,7 +5,7 @@
  * @see RFC 6749, sections 4.4, 5.1 and 5.2; RFC 8707, section 2
  */
 import { LIMITS } from "../domain/limits.ts";
-import type { HttpUpstream, UpstreamAuth } from "../domain/server.ts";
+import type { UpstreamAuth } from "../domain/server.ts";
 import { type DialTarget, targetOf } from "../platform/dial.ts";
 import type { HttpClient, HttpReply } from "../platform/http1/client.ts";
 import { basicCredentials } from "./header_fields.ts";
@@ -35,21 +35,21 @@ export class TokenRefused extends Error {
   }
 }
 
-export interface TokenRequestOptions {
+export interface TokenRequestOptions<S> {
   readonly connectMs: number;
   readonly userAgent: string;
-  readonly checkAddress: (server: HttpUpstream, target: DialTarget, address: string) => void;
-  readonly ruleOf: (server: HttpUpstream) => string;
+  readonly checkAddress: (server: S, target: DialTarget, address: string) => void;
+  readonly ruleOf: (server: S) => string;
 }
 
 /**
  * @throws {TokenRefused}
  * @throws as `HttpClient.send`, and {Error} for an answer that is none
  */
-export async function requestToken(
+export async function requestToken<S>(
   http: HttpClient,
-  options: TokenRequestOptions,
-  server: HttpUpstream,
+  options: TokenRequestOptions<S>,
+  server: S,
   auth: ClientCredentials,
   by: ClientAuthentication,
   signal: AbortSignal,

@@ -186,14 +186,6 @@ for (const noun of ["tools/alpha-tool-search", "resources/alpha-template-a____t_
   });
 }
 
-for (const noun of ["tools", "prompts", "resources"]) {
-  Deno.test(`POST /api/${noun} is not served yet, and says what is`, async () => {
-    const { call } = await stocked();
-    const { status, headers } = await call("POST", `/api/${noun}`, { body: { name: "x" } });
-    assertEquals([status, headers.get("allow")], [405, "GET, HEAD, OPTIONS"]);
-  });
-}
-
 Deno.test("a tool that its server does not offer any more is shown as missing", async () => {
   const world = await stocked();
   const { server } = world.catalog.upstream("alpha")!;

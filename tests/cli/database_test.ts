@@ -29,7 +29,13 @@ Deno.test("migrate says what it did, and the next time that there is nothing to 
   const args = ["migrate", "--data", `${dir.path}/data`];
   const place = `sqlite:${dir.path}/data/sallyport.db`;
   const first = await runProgram(args, { cwd: dir.path });
-  const applied = ["0001_catalog", "0002_accounts", "0003_item_audience", "0004_audit"]
+  const applied = [
+    "0001_catalog",
+    "0002_accounts",
+    "0003_item_audience",
+    "0004_audit",
+    "0005_own_items",
+  ]
     .map((step) => `Applied ${step} to ${place}\n`).join("");
   assertEquals(first, { code: 0, stdout: applied, stderr: "" });
   const second = await runProgram(args, { cwd: dir.path });

@@ -286,6 +286,21 @@ for (
       false,
     ],
     [
+      "draft-06, which has no conditions",
+      {
+        $schema: "http://json-schema.org/draft-06/schema#",
+        ...props({ n: { if: true, then: false }, then: { type: "null" } }),
+      },
+      { n: 1 },
+      true,
+    ],
+    [
+      "2019-09 by fit",
+      { $recursiveAnchor: true, ...props({ n: { $recursiveRef: "#" } }), required: ["n"] },
+      { n: {} },
+      false,
+    ],
+    [
       "draft-04",
       {
         $schema: "http://json-schema.org/draft-04/schema#",
@@ -390,6 +405,26 @@ for (
     assertEquals([found, world.reasons.length], [[FITS, FITS, FITS], 1]);
   });
 }
+
+Deno.test("where nobody else checks, what cannot be checked does not fit", () => {
+  const { check } = createArgumentCheck({ unusable: () => {}, isStrict: true, subject: "Values" });
+  const endless = JSON.stringify({ $ref: "#" });
+  assertEquals([check({}, "{", {}), check({}, endless, {}), check({}, "{}", {})], [
+    "Values: they cannot be checked.",
+    "Values: they cannot be checked.",
+    undefined,
+  ]);
+});
+
+Deno.test("why a schema cannot be checked by is told before it is used", () => {
+  const { faultOf } = createArgumentCheck({ unusable: () => {} });
+  const foreign = JSON.stringify({ $ref: "https://a.example/schema" });
+  assertEquals([faultOf("{}"), faultOf("[]"), typeof faultOf(foreign)], [
+    undefined,
+    "The schema is not an object",
+    "string",
+  ]);
+});
 
 Deno.test("a reason is bounded and says for which schema", () => {
   const told: [string, object][] = [];

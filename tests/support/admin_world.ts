@@ -8,6 +8,8 @@ import type { LiveStatus } from "../../src/admin/api/upstream_records.ts";
 import type { SessionInfo } from "../../src/admin/api/sessions.ts";
 import { createItemService } from "../../src/catalog/item_service.ts";
 import { createLiveCatalog, type LiveCatalog } from "../../src/catalog/live_catalog.ts";
+import { createImportService } from "../../src/catalog/openapi/import_service.ts";
+import { createOwnItemService } from "../../src/catalog/own_item_service.ts";
 import { createServerService } from "../../src/catalog/server_service.ts";
 import type { Found } from "../../src/catalog/discovery.ts";
 import { createUpstreamService } from "../../src/catalog/upstream_service.ts";
@@ -15,6 +17,7 @@ import type { Item, ItemKind, Offer } from "../../src/domain/item.ts";
 import type { Principal } from "../../src/domain/principal.ts";
 import type { HttpUpstream, UpstreamServer } from "../../src/domain/server.ts";
 import { problemDocument } from "../../src/http/problem.ts";
+import { createArgumentCheck } from "../../src/policy/guardrails/argument_schema.ts";
 import { createEgressPolicy } from "../../src/policy/egress.ts";
 import type { CatalogTables } from "../../src/storage/catalog_tables.ts";
 import { createStats, type Stats } from "../../src/telemetry/stats.ts";
@@ -76,6 +79,8 @@ export interface AdminWorld {
   beforeWrite: (() => Promise<unknown>) | undefined;
   /** What a discovery does; by default nothing. */
   discover: (id: string) => Promise<unknown>;
+  /** What stands at a URL; by default there is nothing. */
+  fetchText: (url: string) => Promise<string>;
   test: (server: UpstreamServer) => Promise<Found>;
   readonly call: (method: string, path: string, options?: CallOptions) => Promise<Reply>;
   /** Adds what a discovery would find. */
@@ -118,10 +123,21 @@ export async function adminWorld(
   const watched = interrupted(tables, () => world);
   const people = await openAccounts();
   const teamIdOf = (slugOrId: string) => people.accounts.team(slugOrId)?.id;
+  const items = createItemService({ tables: watched, catalog, teamIdOf }, { separator: "-" });
   const deps: AdminDeps = {
     upstreams: createUpstreamService({ tables: watched, catalog, timers, checkUrl, discovery }),
     servers: createServerService({ tables: watched, catalog, pace: () => Promise.resolve() }),
-    items: createItemService({ tables: watched, catalog, teamIdOf }, { separator: "-" }),
+    items,
+    schemaFault: createArgumentCheck({ unusable: () => {} }).faultOf,
+    imports: createImportService({
+      tables: watched,
+      catalog,
+      teamIdOf,
+      checkUrl,
+      fetchText: ({ href }) => world.fetchText(href),
+      pace: () => Promise.resolve(),
+    }),
+    own: createOwnItemService({ tables: watched, catalog, items, teamIdOf, checkUrl }),
     statusOf: ({ id }) =>
       statuses.get(id) ?? { status: "unknown", lastSeenMs: undefined, lastError: undefined },
     sessions: { list: () => sessions, hashKey: new Uint8Array(32).fill(7) },
@@ -149,6 +165,7 @@ export async function adminWorld(
     beforeRead: undefined,
     beforeWrite: undefined,
     discover: () => Promise.resolve(),
+    fetchText: () => Promise.reject(new Error("Nothing is there")),
     test: () => Promise.resolve({ offer: anOffer(), items: [], problem: undefined }),
     call: (method, path, options = {}) => call(admin, method, path, options),
     async stock(upstreamId, items) {
@@ -179,7 +196,7 @@ function interrupted(
     await interrupt(when);
     return await act(...args);
   };
-  const { upstreams, servers, items } = tables;
+  const { upstreams, servers, items, own } = tables;
   return {
     ...tables,
     upstreams: {
@@ -195,6 +212,7 @@ function interrupted(
       remove: before("beforeWrite", servers.remove),
     },
     items: { ...items, update: before("beforeWrite", items.update) },
+    own: { ...own, update: before("beforeWrite", own.update) },
   };
 }
 

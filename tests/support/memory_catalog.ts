@@ -8,12 +8,19 @@ import { PLAIN_UPSTREAM } from "./plain_upstream.ts";
 import type { Catalog, CatalogChange, ServerShelf, Shelf } from "../../src/catalog/catalog.ts";
 import { GatewayError } from "../../src/domain/errors.ts";
 import { type Item, ITEM_KINDS } from "../../src/domain/item.ts";
-import type { HttpUpstream, UpstreamServer, VirtualServer } from "../../src/domain/server.ts";
+import { definitionOf, keyOf } from "../../src/domain/own_item.ts";
+import {
+  type HttpUpstream,
+  OWN_SERVER,
+  type UpstreamServer,
+  type VirtualServer,
+} from "../../src/domain/server.ts";
 import type {
   CatalogTables,
   Change,
   ItemChanges,
   ItemRow,
+  OwnSettings,
   ServerRow,
   UpstreamRow,
 } from "../../src/storage/catalog_tables.ts";
@@ -89,6 +96,27 @@ export function createMemoryTables(now: () => number = () => 0): MemoryTables {
 
   function note(kind: Change["kind"], id: string): void {
     log.push({ revision: log.length + 1, kind, id });
+  }
+
+  function createOwn(id: string, settings: OwnSettings): void {
+    const row = ownRow(id, settings, { seq: log.length + 1, revision: 1, createdMs: now() });
+    refuseDoubled([...items.values(), row]);
+    items.set(id, row);
+    note("items", OWN_SERVER.id);
+  }
+
+  function updateOwn(id: string, revision: number, settings: OwnSettings): void {
+    const known = changed(items.get(id), revision, {});
+    const row = ownRow(id, settings, { ...known, createdMs: known.own!.createdMs });
+    refuseDoubled([...items.values()].map((item) => item.id === id ? row : item));
+    items.set(id, row);
+    note("items", OWN_SERVER.id);
+  }
+
+  function removeOwn(id: string, revision: number): void {
+    changed(items.get(id), revision, {});
+    items.delete(id);
+    note("items", OWN_SERVER.id);
   }
 
   function slugIsTaken(slug: string): boolean {
@@ -173,6 +201,18 @@ export function createMemoryTables(now: () => number = () => 0): MemoryTables {
           return next;
         }),
     },
+    own: {
+      list: () => later(() => [...items.values()].filter(({ own }) => own).sort(order)),
+      create: (id, settings) => later(() => createOwn(id, settings)),
+      update: (id, revision, settings) => later(() => updateOwn(id, revision, settings)),
+      remove: (id, revision) => later(() => removeOwn(id, revision)),
+      apply: ({ created, updated, removed }) =>
+        later(() => {
+          for (const { id, revision } of removed) removeOwn(id, revision);
+          for (const { id, revision, settings } of updated) updateOwn(id, revision, settings);
+          for (const { id, settings } of created) createOwn(id, settings);
+        }),
+    },
     changes: {
       revision: () => later(() => log.length),
       since: (revision) =>
@@ -187,6 +227,37 @@ export function createMemoryTables(now: () => number = () => 0): MemoryTables {
       find: (name) => later(() => facts.get(name)),
       create: (name, value) =>
         later(() => facts.has(name) ? false : (facts.set(name, value), true)),
+    },
+  };
+}
+
+function ownRow(
+  id: string,
+  { spec, enabled, audience }: OwnSettings,
+  { seq, revision, createdMs }: { seq: number; revision: number; createdMs: number },
+): ItemRow {
+  return {
+    id,
+    kind: spec.kind,
+    upstreamId: OWN_SERVER.id,
+    upstreamName: keyOf(spec),
+    exposedName: keyOf(spec),
+    foundMs: createdMs,
+    seq,
+    definition: definitionOf(spec),
+    title: undefined,
+    description: undefined,
+    enabled,
+    missingSinceMs: undefined,
+    audience,
+    revision,
+    own: {
+      spec,
+      enabled,
+      unreadable: [],
+      chars: JSON.stringify(spec).length,
+      createdMs,
+      updatedMs: createdMs,
     },
   };
 }
@@ -278,6 +349,8 @@ export async function createMemoryCatalog(
     server: (slugOrId) =>
       serverShelves.get(slugOrId) ??
         [...serverShelves.values()].find(({ server }) => server.slug === slugOrId),
+    shelf: (slug) => [...shelves.values()].find(({ server }) => server.slug === slug),
+    shelves: () => [...shelves.values()].sort((a, b) => a.server.seq - b.server.seq),
     upstreams: () => [...shelves.values()].sort((a, b) => a.server.seq - b.server.seq),
     servers: () => [...serverShelves.values()].sort((a, b) => a.server.seq - b.server.seq),
     refresh,

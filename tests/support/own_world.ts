@@ -46,6 +46,7 @@ export function openOwnWorld(options: OwnWorldOptions = {}): OwnWorld {
       userAgent: "sallyport/test",
       checkAddress: () => {},
     }),
+    own: { send: nowhere },
     stdio: options.stdio ?? { send: nowhere, remove: nowhere },
   });
   const failures: unknown[] = [];
@@ -58,6 +59,7 @@ export function openOwnWorld(options: OwnWorldOptions = {}): OwnWorld {
     clock,
     timers,
     pace: createPace(clock.monotonic),
+    told: () => {},
     failed: (_server, error) => void failures.push(error),
   }, { version: "test", firstByteMs });
   return {

@@ -21,7 +21,7 @@ export interface Offer {
   capabilities?: Message;
   ttlMs?: number;
   cacheScope?: "public" | "private";
-  /** Both unless given; requests of the other one are 400. */
+  /** Both unless given; requests of the other one are refused. */
   era?: "session" | "modern";
   /** All at once unless given. */
   pageSize?: number;
@@ -203,6 +203,10 @@ function createStand(name: string, url: string, some: Partial<Offer>) {
     const isOwn = OWN_ID.test(String(seen.message.id)) ||
       sessions.get(seen.session ?? "")?.isOwn === true;
     (isOwn ? own : requests).push(seen);
+    if (offer.era === "modern" && seen.method === "initialize") {
+      const error = { code: -32601, message: "There are no sessions here" };
+      return Response.json({ jsonrpc: "2.0", id: seen.message.id, error }, { status: 404 });
+    }
     const isServed = offer.era === undefined || (offer.era === "modern") === seen.isModern;
     if (!isServed) return new Response(null, { status: 400 });
     if (seen.method === "initialize") {

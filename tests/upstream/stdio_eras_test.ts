@@ -44,7 +44,11 @@ function callOf(id: number, name: string, args: Message = {}, meta: Message = {}
 
 function clientOf({ client }: StdioWorld) {
   const nobody = () => Promise.reject(new Error("No HTTP here"));
-  return createUpstreamClient({ http: { send: nobody, remove: nobody }, stdio: client });
+  return createUpstreamClient({
+    http: { send: nobody, remove: nobody },
+    stdio: client,
+    own: { send: nobody },
+  });
 }
 
 function probeOf(world: StdioWorld, firstMs = 30_000) {

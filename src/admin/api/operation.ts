@@ -45,6 +45,8 @@ export interface Definition<Query extends z.ZodType, Body extends z.ZodType> {
   readonly query: Query;
   /** `NO_BODY` for none. */
   readonly body: Body;
+  /** Whether its body may hold a whole document. */
+  readonly isLarge?: boolean;
   readonly status: Answer["status"];
   /** Of the body of the answer; `undefined` for none. */
   readonly answer: z.ZodType | undefined;

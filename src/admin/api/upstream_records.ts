@@ -61,6 +61,7 @@ type Transport = Pick<
 >;
 
 function transportOf(server: UpstreamServer): Transport {
+  if (server.transport === "own") throw new Error("The gateway itself is no upstream server");
   if (server.transport !== "stdio") {
     return {
       type: server.transport,

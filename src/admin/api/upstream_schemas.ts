@@ -9,7 +9,7 @@ import { parseDuration } from "../../domain/duration.ts";
 import { isHeaderValue, isPassable, isSettable } from "../../upstream/header_fields.ts";
 import { audience, dropped, instant, itemKind, line, visibility } from "./schemas.ts";
 
-const SECRET = "write-only: reads as *****, which sent back keeps it";
+export const SECRET = "write-only: reads as *****, which sent back keeps it";
 const HEADERS_MAX = 64;
 /** All of a request's headers have 16 KiB at most servers. */
 const HEADER_CHARS_MAX = 8 * 1024;
@@ -77,7 +77,7 @@ export const auth = z.discriminatedUnion("type", [
   }),
 ]);
 
-const timeout = z.union([z.string(), z.number()], { error: WRONG_DURATION })
+export const timeout = z.union([z.string(), z.number()], { error: WRONG_DURATION })
   .transform((value, context) => {
     const ms = durationOf(String(value));
     if (ms >= parseDuration(TIMEOUT_MIN) && ms <= parseDuration(TIMEOUT_MAX)) return ms;

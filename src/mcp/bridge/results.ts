@@ -7,12 +7,12 @@
  * @module
  * @see MCP 2026-07-28, Base Protocol, "Results"; Utilities, "Caching"
  */
+import type { Renamed } from "../../catalog/view.ts";
 import { type Edit, edited, inOrder } from "../edit.ts";
 import { findMember, hasName, type Member, membersAt, nameOf } from "../json_scan.ts";
 import { INVALID_PARAMS } from "../message.ts";
 import { META_SERVER_INFO, META_SUBSCRIPTION_ID } from "../revisions/stateless_era.ts";
 import { withRenamedUris } from "../view/uris.ts";
-import type { Renamed } from "../view/uris.ts";
 import { type Answer, within } from "../upstream_message.ts";
 import { headerFlawEdits } from "./param_headers.ts";
 import { withoutMembers } from "../removal.ts";

@@ -12,7 +12,7 @@ import type { Pace } from "../../platform/pace.ts";
 import type { Timers } from "../../platform/timers.ts";
 import type { UpstreamClient } from "../../upstream/client.ts";
 import type { Era, EraProbe } from "../era_probe.ts";
-import { METHOD_NOT_FOUND } from "../message.ts";
+import { type JsonObject, METHOD_NOT_FOUND } from "../message.ts";
 import { createOwnCalls, OwnRefusal } from "./calls.ts";
 import { createSessionSide } from "./own_session.ts";
 import { createStatelessSide } from "./own_stateless.ts";
@@ -28,6 +28,8 @@ export interface OwnReaderDeps {
   readonly pace: Pace;
   /** A stream on which a server is listened to broke, or carried what is no message. */
   readonly failed: (server: UpstreamServer, error: unknown) => void;
+  /** See `WatchingDeps`. */
+  readonly told: (server: UpstreamServer, params: JsonObject) => void;
 }
 
 export interface OwnReaderOptions {

@@ -5,12 +5,14 @@
  */
 import type { Heard, ReaderWatch } from "../../catalog/reader.ts";
 import type { ItemKind } from "../../domain/item.ts";
+import { LIMITS } from "../../domain/limits.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { jittered } from "../../platform/random.ts";
 import { sleep, type Timers } from "../../platform/timers.ts";
 import { nameOf } from "../json_scan.ts";
-import { isText, scanUpstream, sortMembers } from "../upstream_message.ts";
+import { isObject, type JsonObject } from "../message.ts";
+import { type Found, isText, scanUpstream, sortMembers } from "../upstream_message.ts";
 import { messagesIn } from "./calls.ts";
 import type { OwnSide, OwnStream } from "./side.ts";
 
@@ -18,6 +20,8 @@ export interface WatchingDeps {
   readonly timers: Timers;
   readonly clock: Clock;
   readonly failed: (server: UpstreamServer, error: unknown) => void;
+  /** What a server of the session era tells the gateway itself: params of `notifications/message`. */
+  readonly told: (server: UpstreamServer, params: JsonObject) => void;
 }
 
 export interface Watching {
@@ -34,6 +38,7 @@ const RETRY_MS_MAX = 60_000;
 /** A stream that lasts this long was worth opening. */
 const LASTING_MS = 30_000;
 
+const MESSAGE = nameOf("notifications/message");
 const ACKNOWLEDGED = nameOf("notifications/subscriptions/acknowledged");
 const CHANGES:
   readonly (readonly [method: ReturnType<typeof nameOf>, kinds: readonly ItemKind[]])[] = [
@@ -98,6 +103,7 @@ async function pump(
     if (method === undefined) return !isAcknowledged;
     if (id !== undefined) asked?.(message, found);
     else if (isText(message, method, ACKNOWLEDGED)) opened();
+    else if (isText(message, method, MESSAGE)) tellLog(deps, server, message, found);
     for (const [name, kinds] of CHANGES) {
       if (!isText(message, method, name)) continue;
       said++;
@@ -118,6 +124,19 @@ async function pump(
   }
   return said;
 }
+
+function tellLog(
+  { told }: WatchingDeps,
+  server: UpstreamServer,
+  message: Uint8Array,
+  { params }: Found,
+): void {
+  if (params === undefined || params.end - params.start > LIMITS.serverMessageBytes) return;
+  const value: unknown = JSON.parse(decoder.decode(message.subarray(params.start, params.end)));
+  if (isObject(value)) told(server, value);
+}
+
+const decoder = new TextDecoder();
 
 /** What is no message is left out; the stream goes on. */
 function takeAll(

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Renamed } from "../../catalog/view.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { edited, editedInPlace, onOneLine } from "../edit.ts";
 import { type Member, nameOf } from "../json_scan.ts";
@@ -20,7 +21,7 @@ import {
   sortMembers,
   within,
 } from "../upstream_message.ts";
-import { type Renamed, withRenamedUris } from "../view/uris.ts";
+import { withRenamedUris } from "../view/uris.ts";
 import { isIdText, toClient } from "./reverse.ts";
 
 export interface SessionInbound {

@@ -16,13 +16,13 @@ export function viewEdits(
   server: UpstreamServer,
   subscriptions: readonly string[],
 ): InboundEdits {
-  const renamed = (uri: string) => view.renamed(server, uri);
+  const renamed = view.renaming(server);
   const isListed = (viewer: Principal, uri: string) =>
-    view.resolve(viewer, renamed(uri) ?? uri).some(({ binding }) =>
+    view.resolve(viewer, renamed?.(uri) ?? uri).some(({ binding }) =>
       binding.server.id === server.id
     );
   return {
-    renamed: view.hasAliases(server) ? renamed : undefined,
+    renamed,
     isShown: (uri) =>
       viewer !== undefined && view.isOpen(viewer, server, uri) &&
       (isListed(viewer, uri) || subscriptions.some((one) => isBelow(uri, one))),

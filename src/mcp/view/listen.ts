@@ -122,10 +122,7 @@ export function createListen(deps: ListenDeps): Listen {
     agreed: (uris: readonly string[]) => void,
   ): Promise<void> {
     const message = listenMessage(call.message, [...uris.values()]);
-    const renamed = view.hasAliases(server)
-      ? (uri: string) => view.renamed(server, uri)
-      : undefined;
-    const route = { name: "", edit: undefined, renamed };
+    const route = { name: "", edit: undefined, renamed: view.renaming(server) };
     for (let waitMs = RETRY_MS;; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
       const now = deps.serverOf(server.slug);
       if (now?.id !== server.id) return;

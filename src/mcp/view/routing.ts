@@ -12,12 +12,11 @@ import type { ItemKind } from "../../domain/item.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { Binding } from "../../catalog/binding.ts";
-import type { View } from "../../catalog/view.ts";
+import type { Renamed, View } from "../../catalog/view.ts";
 import type { Edit } from "../edit.ts";
 import { findMember, type Name, nameOf } from "../json_scan.ts";
 import { type ClientMessage, INVALID_PARAMS, isObject } from "../message.ts";
 import { within } from "../upstream_message.ts";
-import type { Renamed } from "./uris.ts";
 
 /** What stands differently in a message upstream, and in what comes back. */
 export interface Rewrite {
@@ -163,8 +162,10 @@ function route(
   asked: string,
   path: readonly Name[],
 ): Route {
-  const { server } = binding;
-  const renamed = view.hasAliases(server) ? (uri: string) => view.renamed(server, uri) : undefined;
+  const { server, item } = binding;
+  // What an API answers names no items of the gateway's, whatever it looks like.
+  const isRest = server.transport === "own" && item.kind === "tool";
+  const renamed = isRest ? undefined : view.renaming(server);
   if (name === asked) return { server, binding, name, edit: undefined, renamed };
   let member = findMember(bytes, members, PARAMS)!;
   for (const part of path) member = within(bytes, member, part)!;

@@ -4,11 +4,9 @@
  *
  * @module
  */
+import type { Renamed } from "../../catalog/view.ts";
 import { type Edit, edited } from "../edit.ts";
 import { elementsOf, hasName, type Member, membersAt, nameOf } from "../json_scan.ts";
-
-/** The URI in the view for one of the server; `undefined` where they are the same. */
-export type Renamed = (uri: string) => string | undefined;
 
 /** A message of an upstream server, for the client. */
 export function withRenamedUris(bytes: Uint8Array, renamed: Renamed): Uint8Array {

@@ -119,14 +119,15 @@ export function createConnection(socket: Deno.Conn, isQuiet = false): Connection
       throw lost(cause);
     }
     for (let interim = 0; interim < MAX_INTERIM; interim++) {
-      const head = await readHead();
+      const reply = await readHead();
       // Interim replies (100, 103) precede the one that counts; 101 was never asked for.
-      if (head.status >= 200) {
-        keepAlive = head.keepAlive;
-        body = bodyOf(head);
-        return head;
+      if (reply.status >= 200) {
+        keepAlive = reply.keepAlive;
+        // What the answer to HEAD says of its body is about another one (RFC 9112, section 6.3).
+        body = head.startsWith("HEAD ") ? DONE : bodyOf(reply);
+        return reply;
       }
-      if (head.status === 101) break;
+      if (reply.status === 101) break;
     }
     throw new GatewayError("upstream_protocol", MALFORMED);
   }

@@ -27,9 +27,15 @@ export interface ArgumentCheck {
    *   to be
    */
   readonly check: (schemaKey: object, schemaText: string, args: unknown) => string | undefined;
+  /** Why a schema cannot be checked by, as one sentence; `undefined` when it can. */
+  readonly faultOf: (schemaText: string) => string | undefined;
 }
 
 export interface ArgumentCheckOptions {
+  /** How a sentence begins, when it is not about arguments. */
+  readonly subject?: string;
+  /** Nobody else checks: what cannot be checked does not fit. */
+  readonly isStrict?: boolean;
   /**
    * Told once for each schema that is not checked by, or not always.
    * @param reason one sentence; holds text of the schema
@@ -50,6 +56,8 @@ interface Entry {
 
 export function createArgumentCheck(options: ArgumentCheckOptions): ArgumentCheck {
   const deps: RuleDeps = { meter: createMeter(), patterns: createPatterns() };
+  const { subject = "The arguments do not fit the schema of the tool" } = options;
+  const unchecked = options.isStrict ? `${subject}: they cannot be checked.` : undefined;
   const byKey = new WeakMap<object, Entry>();
   const byText = new Map<string, Entry>();
 
@@ -105,12 +113,12 @@ export function createArgumentCheck(options: ArgumentCheckOptions): ArgumentChec
     const entry = entryOf(key, text);
     entry.isUsed = true;
     const validator = entry.validator;
-    if (validator === undefined) return undefined;
+    if (validator === undefined) return entry.state === "unusable" ? unchecked : undefined;
     deps.meter.start(LIMITS.checkUnits);
     try {
       return validator(args === undefined ? {} : args)
         ? undefined
-        : sentenceOf(validator.errors ?? []);
+        : sentenceOf(subject, validator.errors ?? []);
     } catch (error) {
       // A schema that refers to itself without end does so every time.
       if (error instanceof RangeError) {
@@ -118,13 +126,22 @@ export function createArgumentCheck(options: ArgumentCheckOptions): ArgumentChec
         entry.state = "unusable";
       }
       report(entry, error, key);
-      return undefined;
+      return unchecked;
     } finally {
       validator.errors = null;
     }
   }
 
-  return { check };
+  function faultOf(text: string): string | undefined {
+    try {
+      compileText(text, deps);
+      return undefined;
+    } catch (error) {
+      return reasonOf(error);
+    }
+  }
+
+  return { check, faultOf };
 }
 
 interface Compiled {

@@ -6,10 +6,13 @@
  */
 import type { ErrorObject } from "ajv";
 
-/** @param errors of one check that stopped at the first; not empty */
-export function sentenceOf(errors: readonly ErrorObject[]): string {
+/**
+ * @param subject beginning of the sentence, up to what "they" stands for
+ * @param errors of one check that stopped at the first; not empty
+ */
+export function sentenceOf(subject: string, errors: readonly ErrorObject[]): string {
   const last = errors.at(-1)!;
-  return `The arguments do not fit the schema of the tool: ${findingOf(errors, last)}.`;
+  return `${subject}: ${findingOf(errors, last)}.`;
 }
 
 function findingOf(errors: readonly ErrorObject[], last: ErrorObject): string {

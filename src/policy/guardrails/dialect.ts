@@ -37,6 +37,7 @@ function compilerOf(dialect: Dialect, options: Options): Ajv {
     case "2019-09":
       return new Ajv2019(options);
     case "draft-07":
+    case "draft-06":
       return new Ajv(options);
     case "draft-04":
       return new ajvDraft04.default(options);
@@ -61,7 +62,7 @@ function optionsOf(dialect: Dialect, { meter, patterns }: RuleDeps): Options {
     loopRequired: 20,
     // `constructor` and `toString` are arguments like any other.
     ownProperties: true,
-    ignoreKeywordsWithRef: dialect === "draft-07" || dialect === "draft-04",
+    ignoreKeywordsWithRef: dialect.startsWith("draft-"),
     code: { regExp: Object.assign(regExp, { code: "" }), optimize: false },
   };
 }

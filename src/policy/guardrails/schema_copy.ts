@@ -8,7 +8,7 @@ import { LIMITS } from "../../domain/limits.ts";
 import { canonicalText } from "./canonical.ts";
 import type { Pattern, PatternSource } from "./pattern.ts";
 
-export type Dialect = "2020-12" | "2019-09" | "draft-07" | "draft-04";
+export type Dialect = "2020-12" | "2019-09" | "draft-07" | "draft-06" | "draft-04";
 
 export interface SchemaCopy {
   readonly schema: object;
@@ -47,7 +47,8 @@ export function copySchema(source: object, patterns: PatternSource): SchemaCopy 
   const dialect = dialectOf("$schema" in source ? source.$schema : undefined);
   const state: State = {
     patterns,
-    isRefAlone: dialect === "draft-07" || dialect === "draft-04",
+    isRefAlone: dialect.startsWith("draft-"),
+    isBeforeIf: dialect === "draft-06" || dialect === "draft-04",
     compileUnits: 0,
     skipped: undefined,
     seen: new Set(),
@@ -69,6 +70,8 @@ interface State {
   readonly patterns: PatternSource;
   /** Whether `$ref` makes the other keywords mean nothing. */
   readonly isRefAlone: boolean;
+  /** Whether `if` is a word like any other. */
+  readonly isBeforeIf: boolean;
   /** Grows with the time that compiling takes. */
   compileUnits: number;
   /** Which rule was left out. */
@@ -83,7 +86,7 @@ const DIALECTS: ReadonlyMap<string, Dialect> = new Map([
   ["json-schema.org/draft/2020-12/schema", "2020-12"],
   ["json-schema.org/draft/2019-09/schema", "2019-09"],
   ["json-schema.org/draft-07/schema", "draft-07"],
-  ["json-schema.org/draft-06/schema", "draft-07"],
+  ["json-schema.org/draft-06/schema", "draft-06"],
   ["json-schema.org/draft-04/schema", "draft-04"],
   ["json-schema.org/schema", "2020-12"],
 ]);
@@ -105,6 +108,9 @@ const DROPPED: ReadonlySet<string> = new Set(
     `readOnly writeOnly contentEncoding contentMediaType contentSchema discriminator ${COST} ` +
     VALUES).split(" "),
 );
+
+/** They came with draft-07. */
+const CONDITIONAL: ReadonlySet<string> = new Set(["if", "then", "else"]);
 
 /** Keywords whose members are named by the author. */
 const MAPS: ReadonlySet<string> = new Set(
@@ -134,7 +140,7 @@ function copyOf(source: object, state: State, isAppliedOnce = false): object {
   const members = new Map<string, unknown>();
   let units = 1;
   for (const [keyword, value] of Object.entries(source)) {
-    if (DROPPED.has(keyword)) continue;
+    if (DROPPED.has(keyword) || state.isBeforeIf && CONDITIONAL.has(keyword)) continue;
     state.seen.add(keyword);
     units += 1 + sizeOf(value) * (ALTERNATIVES.has(keyword) ? UNITS_PER_BRANCH : 1);
     if (isKept(keyword, value, source, state)) {
@@ -226,6 +232,7 @@ function allowedValues(source: object): readonly string[] | undefined {
 function noteFit(keyword: string, value: unknown, state: State): void {
   if (keyword.startsWith("exclusive") && typeof value === "boolean") state.fit = "draft-04";
   if (keyword === "items" && Array.isArray(value)) state.fit ??= "draft-07";
+  if (keyword.startsWith("$recursive")) state.fit ??= "2019-09";
 }
 
 function spendOnCompiling(state: State, units: number): void {

@@ -10,6 +10,7 @@ import type { Keyring } from "../sealed.ts";
 import { createChanges } from "./changes.ts";
 import { createFacts } from "./facts.ts";
 import { createItems } from "./items.ts";
+import { createOwnItems } from "./own_items.ts";
 import { createUpstreams, createVirtualServers } from "./servers.ts";
 
 export interface CatalogTablesDeps {
@@ -23,6 +24,7 @@ export function createCatalogTables(database: Database, deps: CatalogTablesDeps)
     upstreams: createUpstreams(database, deps),
     servers: createVirtualServers(database, deps),
     items: createItems(database),
+    own: createOwnItems(database, deps),
     changes: createChanges(database),
     facts: createFacts(database),
   };

@@ -57,14 +57,16 @@ export function createItems(database: Database): CatalogTables["items"] {
   };
 }
 
-async function whyNot(db: Transaction<Schema>, id: string): Promise<GatewayError> {
+/** Of an item that is not as it was read. */
+export async function whyNot(db: Transaction<Schema>, id: string): Promise<GatewayError> {
   const row = await db.selectFrom("items").select("id").where("id", "=", id).executeTakeFirst();
   return row === undefined
     ? new GatewayError("not_found", "There is no such item")
     : changedMeanwhile("item");
 }
 
-function refuseTaken(error: unknown, exposedName: string | undefined): never {
+/** @throws {GatewayError} `conflict` in place of `NotUnique` */
+export function refuseTaken(error: unknown, exposedName: string | undefined): never {
   if (!(error instanceof NotUnique)) throw error;
   const text = exposedName === undefined ? "An exposed name" : `The name "${exposedName}"`;
   throw new GatewayError("conflict", `${text} is taken`, { cause: error });

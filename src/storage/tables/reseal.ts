@@ -9,7 +9,9 @@ import type { Database } from "../database.ts";
 import type { Keyring } from "../sealed.ts";
 import { allPages } from "../slices.ts";
 import type { ServersTable } from "./schema.ts";
-import { resealSettings } from "./upstream_settings.ts";
+import { placeOf } from "./own_items.ts";
+import { type Resealed, resealMembers } from "./sealed_members.ts";
+import { settingsPlace } from "./upstream_settings.ts";
 
 export interface ResealCounts {
   /** Secrets, not rows. */
@@ -18,7 +20,7 @@ export interface ResealCounts {
   readonly current: number;
   /** That neither key opens; left as they are. */
   readonly unreadable: number;
-  /** Slugs of the upstream servers that these belong to. */
+  /** What these belong to: `upstream server <slug>`, `tool <name>`. */
   readonly unreadableOf: readonly string[];
 }
 
@@ -38,13 +40,27 @@ export async function resealSecrets(database: Database, keyring: Keyring): Promi
       chars: 0,
     }))
   );
-  for (const { id, slug } of rows) {
-    const found = await resealRow(database, keyring, id);
+  const tools = await database.run((db) =>
+    db.selectFrom("items").innerJoin("own_items", "own_items.id", "items.id")
+      .select(["items.id", "exposed_name"]).where("kind", "=", "tool").execute()
+  );
+  const all = [
+    ...rows.map(({ id, slug }) => ({
+      name: `upstream server ${slug}`,
+      reseal: () => resealRow(database, keyring, id),
+    })),
+    ...tools.map(({ id, exposed_name }) => ({
+      name: `tool ${exposed_name}`,
+      reseal: () => resealTool(database, keyring, id),
+    })),
+  ];
+  for (const { name, reseal } of all) {
+    const found = await reseal();
     if (found === undefined) continue;
     counts.resealed += found.resealed;
     counts.current += found.current;
     counts.unreadable += found.unreadable;
-    if (found.unreadable > 0) unreadableOf.push(slug);
+    if (found.unreadable > 0) unreadableOf.push(name);
     await nextTurn();
   }
   return { ...counts, unreadableOf };
@@ -56,8 +72,23 @@ async function resealRow(database: Database, keyring: Keyring, id: string) {
     const row = await db.updateTable("servers").set(({ ref }) => ({ settings: ref("settings") }))
       .where("id", "=", id).returning("settings").executeTakeFirst();
     if (!row?.settings) return undefined;
-    const found = resealSettings(keyring, id, row.settings);
+    const found = resealMembers(keyring, settingsPlace(id), row.settings);
     await db.updateTable("servers").set({ settings: found.json }).where("id", "=", id).execute();
+    return found;
+  });
+}
+
+async function resealTool(
+  database: Database,
+  keyring: Keyring,
+  id: string,
+): Promise<Resealed | undefined> {
+  return await database.transaction(async (db) => {
+    const row = await db.updateTable("own_items").set(({ ref }) => ({ spec: ref("spec") }))
+      .where("id", "=", id).returning("spec").executeTakeFirst();
+    if (row === undefined) return undefined;
+    const found = resealMembers(keyring, placeOf(id), row.spec);
+    await db.updateTable("own_items").set({ spec: found.json }).where("id", "=", id).execute();
     return found;
   });
 }

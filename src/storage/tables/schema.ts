@@ -8,6 +8,7 @@ import type { Visibility } from "../../domain/server.ts";
 export interface Schema {
   servers: ServersTable;
   items: ItemsTable;
+  own_items: OwnItemsTable;
   changes: ChangesTable;
   change_state: ChangeStateTable;
   facts: FactsTable;
@@ -21,10 +22,13 @@ export interface Schema {
   sallyport_migrations: MigrationsTable;
 }
 
-/** Upstream and virtual servers: one table, so that a slug is unique among both. */
+/**
+ * Upstream and virtual servers: one table, so that a slug is unique among both. One row is the
+ * gateway itself, which its own items belong to.
+ */
 export interface ServersTable {
   id: string;
-  kind: "upstream" | "server";
+  kind: "upstream" | "server" | "own";
   slug: string;
   name: string;
   declared: 0 | 1;
@@ -58,6 +62,15 @@ export interface ItemsTable {
   team_id: string | null;
   owner: string | null;
   revision: number;
+}
+
+/** What is kept of the gateway's own items besides their rows in `items`. */
+export interface OwnItemsTable {
+  id: string;
+  /** JSON. */
+  spec: string;
+  created_ms: number;
+  updated_ms: number;
 }
 
 /** Of accounts, `team` stands for the team and its members. */

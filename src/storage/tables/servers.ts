@@ -16,7 +16,8 @@ import { allPages, pageOf } from "../slices.ts";
 import { keptText, textOf } from "../text.ts";
 import { appendChanges } from "./changes.ts";
 import type { Schema, ServersTable } from "./schema.ts";
-import { keepUnreadable, openSettings, sealSettings } from "./upstream_settings.ts";
+import { keepUnreadable, sealMembers } from "./sealed_members.ts";
+import { openSettings, settingsPlace } from "./upstream_settings.ts";
 
 export interface ServersDeps {
   readonly clock: Clock;
@@ -25,7 +26,7 @@ export interface ServersDeps {
 
 /** How the rows of one kind differ from those of the other. */
 interface Kind<Row extends UpstreamRow | ServerRow> {
-  readonly kind: ServersTable["kind"];
+  readonly kind: Exclude<ServersTable["kind"], "own">;
   readonly noun: string;
   readonly read: (row: Selectable<ServersTable>) => Row;
   readonly write: (id: string, settings: NonNullable<Row["settings"]>) => string;
@@ -41,8 +42,8 @@ export function createUpstreams(
     kind: "upstream",
     noun: "upstream server",
     read: (row) => ({ ...baseOf(row), ...openedOf(keyring, row), offer: offerOf(row.offer) }),
-    write: (id, settings) => sealSettings(keyring, id, settings),
-    merge: (id, before, after) => keepUnreadable(keyring, id, before, after),
+    write: (id, settings) => sealMembers(keyring, settingsPlace(id), settings),
+    merge: (id, before, after) => keepUnreadable(keyring, settingsPlace(id), before, after),
   });
 }
 

@@ -175,7 +175,12 @@ function resealCases(suite: Suite): void {
     await given.upstreams.create({ ...aRow("a"), settings: SETTINGS });
     const strangers = createKeyring(OTHER_KEY, `${OTHER_KEY} again`);
     const counts = await resealSecrets(given.database, strangers);
-    assertEquals(counts, { resealed: 0, current: 0, unreadable: 3, unreadableOf: ["a"] });
+    assertEquals(counts, {
+      resealed: 0,
+      current: 0,
+      unreadable: 3,
+      unreadableOf: ["upstream server a"],
+    });
     assertEquals((await given.upstreams.find("a"))?.settings, SETTINGS);
   });
 

@@ -13,7 +13,7 @@ import type { UpstreamClient, UpstreamRequest } from "../../../upstream/client.t
 import { ServerGone } from "../../../upstream/lifetimes.ts";
 import { type UpstreamReply, UpstreamStatusError } from "../../../upstream/reply.ts";
 import { scanUpstream, sortMembers } from "../../upstream_message.ts";
-import { NO_SESSION } from "./replies.ts";
+import { NO_SESSION } from "../../replies.ts";
 import { agreedIn, LISTEN_HEADERS, listenBody, toldBy, type Wants } from "./subscription.ts";
 
 export interface Listening {

@@ -21,7 +21,7 @@ import type { Session } from "../session.ts";
 import { type Heard, heardOn, inputOf, type Round } from "./answer.ts";
 import type { Identity } from "./identity.ts";
 import { type Answers, ask } from "./questions.ts";
-import { NO_SESSION, said } from "./replies.ts";
+import { NO_SESSION, said } from "../../replies.ts";
 import { mirrorLines, type Retry, roundRequest, type Sent } from "./request.ts";
 
 export interface RoundsDeps {

@@ -25,7 +25,7 @@ import type { Subscribe } from "../watching.ts";
 import { createIdentities, type Identity } from "./identity.ts";
 import { createOpenings, resultOf } from "./opening.ts";
 import { createAnswers } from "./questions.ts";
-import { accepted, said } from "./replies.ts";
+import { accepted, said } from "../../replies.ts";
 import { mirrorLines, roundRequest, type Sent, sentOf, sliceOf, textAt } from "./request.ts";
 import { sendInRounds } from "./rounds.ts";
 import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";

@@ -1,10 +1,9 @@
 /**
- * Replies that the gateway makes itself, where a server of the stateless era has no method for what
- * a client of a session asks.
+ * Replies that the gateway makes itself, as servers without sessions give them.
  *
  * @module
  */
-import type { UpstreamReply } from "../../../upstream/reply.ts";
+import type { UpstreamReply } from "../upstream/reply.ts";
 
 const nothing = () => undefined;
 
@@ -17,8 +16,8 @@ export function accepted(): UpstreamReply {
 }
 
 /** One message. */
-export function said(message: Uint8Array): UpstreamReply {
-  return reply(200, message);
+export function said(message: Uint8Array, status = 200): UpstreamReply {
+  return reply(status, message);
 }
 
 function reply(status: number, message: Uint8Array | undefined): UpstreamReply {
