@@ -5,6 +5,8 @@
  */
 import { createAdminAudit } from "../admin/admin_audit.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import { audienceOf } from "../domain/access.ts";
+import type { Audience } from "../domain/server.ts";
 import type { Auditor } from "../events/audit.ts";
 import { auditKeys } from "../events/audit_chain.ts";
 import { createAuditFiles } from "../events/audit_files.ts";
@@ -124,13 +126,23 @@ export function auditHooks(
   if (auditor === undefined) {
     return { calls: undefined, access: undefined, admin: undefined, ended };
   }
-  const audienceOf = (id: string) => catalog.upstream(id)?.server ?? catalog.server(id)?.server;
   return {
     calls: createCallAudit(auditor, clock.monotonic),
     access: createAccessAudit(auditor, timers),
-    admin: createAdminAudit(auditor, audienceOf, clock.monotonic),
+    admin: createAdminAudit(auditor, (id) => audienceOfRecord(catalog, id), clock.monotonic),
     ended,
   };
+}
+
+/** Who sees the server or item with this id. */
+function audienceOfRecord(catalog: Catalog, id: string): Audience | undefined {
+  const record = catalog.upstream(id)?.server ?? catalog.server(id)?.server;
+  if (record !== undefined) return record;
+  for (const { server, items } of catalog.shelves()) {
+    const item = items.find((one) => one.id === id);
+    if (item !== undefined) return audienceOf({ server, item });
+  }
+  return undefined;
 }
 
 export type AuditHooks = ReturnType<typeof auditHooks>;
