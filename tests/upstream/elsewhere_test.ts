@@ -43,7 +43,7 @@ async function openWorld(server: StdioUpstream): Promise<World> {
     const remote = createRemote({ post: posts.of(name), timers, failed: () => {} });
     stack.defer(remote.close);
     const client = createElsewhereClient({
-      client: createUpstreamClient({ http: NO_HTTP, stdio: world.client }),
+      client: createUpstreamClient({ http: NO_HTTP, stdio: world.client, own: NO_HTTP }),
       remote,
       timers,
       now: systemClock.monotonic,
