@@ -67,6 +67,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
   const base: Base = { config, platform, timers, budget, pace, shared };
   let phase: "starting" | "ready" | "draining" = "starting";
   let isFinishing = false;
+  const startedAt = new Date(clock.now()).toISOString();
 
   const database = await openStorage(base);
   const kept = await patiently(base, database, () => openCatalog(base, database));
@@ -82,13 +83,8 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     unexplained: changes.unexplained,
     forget: stats.forget,
   });
-  const { shownAt } = endpoints;
-  const view = {
-    views,
-    shownAt,
-    lists: createLists({ box: box(platform, "cursors"), pace }),
-    changes,
-  };
+  const lists = createLists({ box: box(platform, "cursors"), pace });
+  const view = { views, shownAt: endpoints.shownAt, lists, changes };
   const check = config.validateArguments ? argumentCheck(log) : undefined;
   const statelessServers = openStatelessServers(
     base,
@@ -96,33 +92,25 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     catalog,
     (...about) => sessions.subscribeElsewhere(...about),
   );
-  const sessions = openSessions(
-    base,
-    upstream,
-    statelessServers,
-    catalog,
-    stats,
-    {
-      ...view,
-      check,
-    },
-    hooks,
-    endpoints.ofKey,
-  );
-  shared.presence.onLost(sessions.lost);
-  const { stateless, streamable, legacySse, rates, bridge } = createMessageSide(base, {
+  const parts = {
     ...upstream,
     ...view,
     catalog,
     statelessServers,
     stats,
     check,
-    sessions,
-    audit: hooks.calls,
     serverOf: (slug: string) => catalog.shelf(slug)?.server,
     endpointOf: endpoints.ofKey,
+  };
+  const sessions = openSessions(base, parts, hooks);
+  shared.presence.onLost(sessions.lost);
+  const { stateless, streamable, legacySse, rates, bridge } = createMessageSide(base, {
+    ...parts,
+    sessions,
+    audit: hooks.calls,
     isFinishing: () => isFinishing,
   });
+  const lacking = () => accounts.rights.areKnown() ? [] : ["database"];
   const auth = createAuthSide(base, upstream.egress, accounts);
   const edge = createEdge({
     log,
@@ -133,12 +121,8 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     timers,
     guard: createOriginGuard({ ...config, listener: platform.listener }),
     health: createHealth({
-      version: VERSION,
-      revisions: [...STATELESS_REVISIONS, ...SESSION_REVISIONS],
-      notReady: () => [
-        ...phase === "ready" ? [] : [phase],
-        ...accounts.rights.areKnown() ? [] : ["database"],
-      ],
+      ...ABOUT,
+      notReady: () => phase === "ready" ? lacking() : [phase, ...lacking()],
       degraded: () => [...database.isAway() ? ["database"] : [], ...shared.degraded()],
     }),
     endpoints,
@@ -166,11 +150,7 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     started,
     declare: kept.catalog.declare,
     isFirstStart: () =>
-      patiently(
-        base,
-        database,
-        () => tables.facts.create("first_start", new Date(clock.now()).toISOString()),
-      ),
+      patiently(base, database, () => tables.facts.create("first_start", startedAt)),
     drain() {
       phase = "draining";
     },
@@ -198,6 +178,8 @@ export async function createApp(config: Config, platform: Platform): Promise<App
     },
   };
 }
+
+const ABOUT = { version: VERSION, revisions: [...STATELESS_REVISIONS, ...SESSION_REVISIONS] };
 
 const STATS = {
   methods: [

@@ -130,30 +130,40 @@ function rateLimits({ config, platform, shared: { redis, presence } }: Base) {
   return createRateLimits((rate, name) => createRedisRateLimiter(deps, rate, name), config);
 }
 
+interface SessionParts extends ViewParts, Pick<UpstreamSide, "client"> {
+  readonly statelessServers: StatelessServers;
+  readonly stats: Stats;
+  readonly serverOf: (slug: string) => UpstreamServer | undefined;
+  readonly endpointOf: (key: string) => Endpoint | undefined;
+}
+
 export function openSessions(
   base: Base,
-  { client }: Pick<UpstreamSide, "client">,
-  stateless: StatelessServers,
-  catalog: Catalog,
-  stats: Stats,
-  views: ViewParts,
+  parts: SessionParts,
   { calls: audit, ended }: Pick<AuditHooks, "calls" | "ended">,
-  endpointOf: (key: string) => Endpoint | undefined,
 ) {
   const { config, platform: { clock, log }, timers, pace, shared: { remote } } = base;
+  const { client, stats, serverOf, endpointOf, views, lists, changes, check, shownAt } = parts;
   const common = {
     remote,
     endpointOf,
     client,
-    stateless,
+    stateless: parts.statelessServers,
     clock,
     timers,
     version: VERSION,
-    views: { ...views, lists: forSessions(views.lists, pace), editsOf: editsOf(views) },
+    views: {
+      views,
+      shownAt,
+      changes,
+      check,
+      lists: forSessions(lists, pace),
+      editsOf: editsOf({ shownAt }),
+    },
     record: stats.record,
     audit,
     ended,
-    serverOf: (slug: string) => catalog.shelf(slug)?.server,
+    serverOf,
     failed: (what: string, fields: Fields, error: unknown) =>
       logAt(log, error)(what, { ...fields, error }),
   };

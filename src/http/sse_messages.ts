@@ -57,7 +57,7 @@ export function createSseMessages(
   { endpoint, channels, budget, timers, rates, createElsewhere }: SseMessagesDeps,
   options: SseMessagesOptions,
 ): (incoming: StreamableRequest) => Promise<Response> {
-  const waitFor = createWaitingRoom(channels);
+  const answer = createAnswering({ endpoint, channels, budget });
   const elsewhere = createElsewhere(deliver);
   const bodyLimits = { bytesMax: options.requestBytesMax, timeoutMs: LIMITS.requestBodyMs };
 
@@ -160,13 +160,20 @@ export function createSseMessages(
     return undefined;
   }
 
-  /** Says the answers once they are there: the POST is long over then. */
-  function answer(
+  return post;
+}
+
+/** Gives what says the answers once they are there: the POST is long over then. */
+function createAnswering(
+  { endpoint, channels, budget }: Pick<SseMessagesDeps, "endpoint" | "channels" | "budget">,
+) {
+  const waitFor = createWaitingRoom(channels);
+  return (
     visitor: Visitor,
     channel: Channel | undefined,
     sessionId: string,
     { whole }: Pending,
-  ): void {
+  ): void => {
     const said = whole.then(async (answers) => {
       if (answers === undefined || answers.bodies.length === 0) return;
       const bytes = answers.bodies.reduce((sum, { length }) => sum + length, 0);
@@ -180,9 +187,7 @@ export function createSseMessages(
     });
     // Of a session that is over nobody waits for answers.
     said.catch(() => {});
-  }
-
-  return post;
+  };
 }
 
 /** What the stream cannot keep is only for a client that is there. */

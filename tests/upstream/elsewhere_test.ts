@@ -43,7 +43,7 @@ async function openWorld(server: StdioUpstream): Promise<World> {
     const remote = createRemote({ post: posts.of(name), timers, failed: () => {} });
     stack.defer(remote.close);
     const client = createElsewhereClient({
-      client: createUpstreamClient({ http: NO_HTTP, stdio: world.client, own: NO_HTTP }),
+      client: createUpstreamClient({ http: NO_HTTP, stdio: world.client, own: { send: nowhere } }),
       remote,
       timers,
       now: systemClock.monotonic,
@@ -61,10 +61,8 @@ async function openWorld(server: StdioUpstream): Promise<World> {
   };
 }
 
-const NO_HTTP: HttpMcpClient = {
-  send: () => Promise.reject(new Error("There is no server over HTTP")),
-  remove: () => Promise.reject(new Error("There is no server over HTTP")),
-};
+const nowhere = () => Promise.reject(new Error("There is no server of this kind"));
+const NO_HTTP: HttpMcpClient = { send: nowhere, remove: nowhere };
 
 function call(name: string, args: unknown = {}) {
   return { jsonrpc: "2.0", id: 5, method: "tools/call", params: { name, arguments: args } };

@@ -183,29 +183,11 @@ export function createSessionRegistry(
     return copy;
   }
 
-  async function save(
-    session: Session,
-    server: string,
-    known: Upstream | undefined,
-    state: UpstreamState,
-  ): Promise<boolean> {
-    const sealed = records.sealField(session.key, server, state);
-    const generation = known?.generation ?? 0;
-    const field = await directory.swap(session.key, server, generation, sealed);
-    if (field === undefined) throw new SessionNotFound();
-    const isOurs = Buffer.compare(field.value, sealed) === 0;
-    if (isOurs) session.upstreams.set(server, { generation: field.generation, state });
-    else if (!records.update(session, { fields: new Map([[server, field]]) })) {
-      throw new SessionNotFound();
-    }
-    return isOurs;
-  }
-
-  async function end(session: Session): Promise<boolean> {
-    const wasThere = await directory.remove(session.key);
-    copies.forget(session.key);
-    session.end.abort(new SessionNotFound());
-    if (wasThere) deps.ended("closed", session.base);
+  async function end({ key, base, end }: Session): Promise<boolean> {
+    const wasThere = await directory.remove(key);
+    copies.forget(key);
+    end.abort(new SessionNotFound());
+    if (wasThere) deps.ended("closed", base);
     return wasThere;
   }
 
@@ -222,14 +204,7 @@ export function createSessionRegistry(
         load(copy.session.key).catch(() => {});
       }
     }
-    const expired: Ended[] = [];
-    for (const [key, entry] of await directory.takeExpired(EXPIRED_AT_ONCE)) {
-      const session = copies.forget(key) ?? records.read(key, entry);
-      session?.end.abort(new SessionNotFound());
-      deps.ended(session === undefined ? "forged" : "expired", session?.base);
-      expired.push(session ?? { key, upstreams: new Map() });
-    }
-    return expired;
+    return await takeExpired(deps, copies, records);
   }
 
   return {
@@ -239,11 +214,46 @@ export function createSessionRegistry(
     held: (key) => copies.ofKey(key)?.session,
     copies: () => Array.from(copies.list(), ({ session }) => session),
     drop: (key) => copies.forget(key)?.end.abort(new SessionNotFound()),
-    save,
+    save: (...what) => save(deps, records, ...what),
     list: () => liveSessions(directory, records, options.maxMs),
     end,
     sweep,
   };
+}
+
+async function save(
+  { directory }: RegistryDeps,
+  records: Records,
+  session: Session,
+  server: string,
+  known: Upstream | undefined,
+  state: UpstreamState,
+): Promise<boolean> {
+  const sealed = records.sealField(session.key, server, state);
+  const generation = known?.generation ?? 0;
+  const field = await directory.swap(session.key, server, generation, sealed);
+  if (field === undefined) throw new SessionNotFound();
+  const isOurs = Buffer.compare(field.value, sealed) === 0;
+  if (isOurs) session.upstreams.set(server, { generation: field.generation, state });
+  else if (!records.update(session, { fields: new Map([[server, field]]) })) {
+    throw new SessionNotFound();
+  }
+  return isOurs;
+}
+
+async function takeExpired(
+  { directory, ended }: RegistryDeps,
+  copies: Pick<Copies, "forget">,
+  records: Records,
+): Promise<readonly Ended[]> {
+  const expired: Ended[] = [];
+  for (const [key, entry] of await directory.takeExpired(EXPIRED_AT_ONCE)) {
+    const session = copies.forget(key) ?? records.read(key, entry);
+    session?.end.abort(new SessionNotFound());
+    ended(session === undefined ? "forged" : "expired", session?.base);
+    expired.push(session ?? { key, upstreams: new Map() });
+  }
+  return expired;
 }
 
 async function liveSessions(
@@ -272,6 +282,8 @@ const TOUCHES_PER_IDLE = 20;
 function keyOf(id: string): SessionKey {
   return createHash("sha256").update(id).digest("base64url");
 }
+
+type Copies = ReturnType<typeof createCopies>;
 
 function createCopies() {
   const byKey = new Map<SessionKey, Copy>();

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { maySee } from "../../domain/access.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { EventStore } from "../../events/store.ts";
 import type { Clock } from "../../platform/clock.ts";
@@ -25,7 +24,7 @@ import {
 } from "./endpoint.ts";
 import type { Views } from "../../catalog/views.ts";
 import type { Endpoints } from "../endpoint.ts";
-import type { ListChanges, ListName } from "../view/list_changes.ts";
+import type { ListChanges } from "../view/list_changes.ts";
 import type { SessionLists } from "../view/session_lists.ts";
 import type { CheckArguments } from "../view/routing.ts";
 import type { CallAudit } from "../call_audit.ts";
@@ -34,21 +33,23 @@ import type { InboundEdits } from "./inbound.ts";
 import { createVerbatimTarget, type VerbatimTargetDeps } from "./verbatim_target.ts";
 import { createViewTarget } from "./view_target.ts";
 import { createEventIds, STREAM_BYTES } from "./event_id.ts";
-import { createListening } from "./listening.ts";
+import { createFollowing, type Following } from "./following.ts";
+import { createListening, type Listening } from "./listening.ts";
 import { createOthers } from "./others.ts";
 import { createOutlets } from "./outlet.ts";
 import { createQuestions } from "./questions.ts";
 import {
   createSessionRegistry,
-  type Ended,
   type LiveSession,
   type RegistryDeps,
+  type SessionRegistry,
 } from "./registry.ts";
 import type { Session } from "./session.ts";
 import { createSessionless } from "./sessionless.ts";
 import { createSharedSessions, saveInMemory } from "./shared_sessions.ts";
 import type { StatelessServers } from "./stateless/servers.ts";
 import { createStreams, portionOf } from "./streams.ts";
+import { createUpkeep } from "./upkeep.ts";
 import { createUpstreamSessions } from "./upstream_sessions.ts";
 import { createWatches } from "./watches.ts";
 import { createWatching, type Subscribe } from "./watching.ts";
@@ -125,49 +126,24 @@ export interface SessionsOptions {
 const SWEEP_MS = 5_000;
 
 export function createSessions(deps: SessionsDeps, options: SessionsOptions): Sessions {
-  const { client, store, clock, timers } = deps;
-  const { remote } = deps;
+  const { store, clock, timers, remote } = deps;
   const runner = remote.self;
   const registry = createSessionRegistry({ ...deps, box: deps.recordBox }, options);
   const ids = createEventIds(deps.eventBox);
   const streams = createStreams({ store, ids, timers });
   const failed = (session: Session, server: UpstreamServer, error: unknown) =>
     deps.failed("A request of a session failed", fieldsOf(session, server), error);
-  const watches = createWatches({
-    timers,
-    failed,
+  const following = createFollowing({
+    ...deps.views,
     serverOf: deps.serverOf,
-    mayHear: (session, server) => !isOfView(session) || isShown(deps.views.views, session, server),
-    editsOf: deps.views.editsOf,
-    upstream: () => upstream,
-    questions: () => questions,
-    // Of several servers none can be asked again for what it said: there is one id for all.
-    say: (session, events, eventId) =>
-      listening.heard(session, events, isOfView(session) ? undefined : eventId),
-    messagesMax: portionOf(options.streamEventsMax),
-    lastEventId: async ({ key, listening }) => (await store.find(key, listening))?.upstreamEventId,
+    say: (session, events) => listening.say(session, events),
   });
-  const upstream = createUpstreamSessions({
-    client,
+  const { upstream, watching, questions } = createUpstreamParts(deps, {
     registry,
-    stateless: deps.stateless,
+    following,
     failed,
-    timers,
-    watchAgain: (session, server, isFirst) => watching.again(session, server, isFirst),
+    heard: (...events) => listening.heard(...events),
   }, options);
-  const watching = createWatching({
-    remote,
-    timers,
-    registry,
-    upstream: () => upstream,
-    watches,
-    store,
-    subscribeHere: deps.stateless.subscribe,
-    serverOf: deps.serverOf,
-    followLists,
-    failed: (session, error) => deps.failed("A session is not watched", about(session), error),
-  });
-  const questions = createQuestions({ upstream, timers, now: clock.monotonic }, options);
   const lost = (call: CallOf, method: string, error: unknown) =>
     callFailed(deps, call, method, error);
   const calls = createSessionCalls({
@@ -217,6 +193,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
       deps.failed("A call was lost", { server, subject, correlationId }, error);
     },
   });
+  const upkeep = createUpkeep({ ...shared, serverOf: deps.serverOf });
   const targets = createTargets(deps, { registry, upstream, calls }, failed, options);
   const endpoint = createSessionEndpoint({
     ...shared,
@@ -225,47 +202,10 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     targets,
     listening,
     others,
-    clearUp,
+    clearUp: upkeep.clearUp,
   });
 
-  function isOfView({ base }: Session): boolean {
-    return deps.serverOf(base.server) === undefined;
-  }
-
-  /** Of a view, and where not all is shown, it is the gateway that says when lists have changed. */
-  function followLists(session: Session): void {
-    const isShown = isOfView(session) || deps.views.shownAt(session.base.server) !== undefined;
-    if (!isShown || session.isFollowing || session.viewer === undefined) return;
-    session.isFollowing = true;
-    const stop = deps.views.changes.follow(session.base.server, () => session.viewer!, (lists) => {
-      const events = lists.map((list) => ({ message: listChanged(list), isResponse: false }));
-      listening.say(session, events).catch(() => {});
-    });
-    session.end.signal.addEventListener("abort", stop);
-  }
-
-  /** What must not outlive a session. */
-  async function clearUp({ key, upstreams }: Ended): Promise<void> {
-    const closing = [...upstreams].map(async ([slug, { state }]) => {
-      const server = deps.serverOf(slug);
-      if (server !== undefined) await upstream.close(server, state);
-    });
-    await Promise.all([store.erase(key), ...closing]);
-  }
-
-  async function sweep(): Promise<void> {
-    await Promise.all((await registry.sweep(useOf)).map(clearUp));
-    calls.keepStreams();
-    await store.sweep();
-  }
-
-  function useOf(session: Session): "active" | "held" | "none" {
-    const isListening = streams.hasReader(session.listening);
-    if (isListening || session.calls.size() > 0) return "active";
-    return session.watches.size > 0 ? "held" : "none";
-  }
-
-  const stopSweeping = repeat(sweep, deps, options);
+  const stopSweeping = repeat(upkeep.sweep, deps, options);
 
   return {
     endpoint,
@@ -287,6 +227,56 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
       store.close();
     },
   };
+}
+
+/** What talks to upstream servers for sessions. Its parts know each other. */
+function createUpstreamParts(
+  deps: SessionsDeps,
+  { registry, following, failed, heard }: {
+    readonly registry: SessionRegistry;
+    readonly following: Following;
+    readonly failed: (session: Session, server: UpstreamServer, error: unknown) => void;
+    readonly heard: Listening["heard"];
+  },
+  options: SessionsOptions,
+) {
+  const { client, store, clock, timers, remote } = deps;
+  const watches = createWatches({
+    timers,
+    failed,
+    serverOf: deps.serverOf,
+    mayHear: following.mayHear,
+    editsOf: deps.views.editsOf,
+    upstream: () => upstream,
+    questions: () => questions,
+    // Of several servers none can be asked again for what it said: there is one id for all.
+    say: (session, events, eventId) =>
+      heard(session, events, following.isOfView(session) ? undefined : eventId),
+    messagesMax: portionOf(options.streamEventsMax),
+    lastEventId: async ({ key, listening }) => (await store.find(key, listening))?.upstreamEventId,
+  });
+  const upstream = createUpstreamSessions({
+    client,
+    registry,
+    stateless: deps.stateless,
+    failed,
+    timers,
+    watchAgain: (session, server, isFirst) => watching.again(session, server, isFirst),
+  }, options);
+  const watching = createWatching({
+    remote,
+    timers,
+    registry,
+    upstream: () => upstream,
+    watches,
+    store,
+    subscribeHere: deps.stateless.subscribe,
+    serverOf: deps.serverOf,
+    followLists: following.follow,
+    failed: (session, error) => deps.failed("A session is not watched", about(session), error),
+  });
+  const questions = createQuestions({ upstream, timers, now: clock.monotonic }, options);
+  return { upstream, watching, questions };
 }
 
 export type SessionsOffDeps =
@@ -343,18 +333,6 @@ function createTargets(
     verbatim: createVerbatimTarget(common, options),
     view: createViewTarget({ ...common, serverOf, failed }, options),
   };
-}
-
-/** Whether the view shows something of this server to whoever uses the session. */
-function isShown({ latest }: Views, { base, viewer }: Session, { slug }: UpstreamServer): boolean {
-  const shelf = latest(base.server)?.shelves.find(({ server }) => server.slug === slug);
-  return shelf !== undefined && viewer !== undefined && maySee(viewer, shelf.server);
-}
-
-function listChanged(list: ListName): Uint8Array {
-  return new TextEncoder().encode(
-    `{"jsonrpc":"2.0","method":"notifications/${list}/list_changed"}`,
-  );
 }
 
 /** Gives what ends it. */

@@ -7,14 +7,11 @@
  */
 import { principalFrom, type ToldPrincipal, toldPrincipal } from "../../domain/principal.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
-import type { Remote } from "../../events/remote.ts";
-import type { EventStore } from "../../events/store.ts";
 import { sleep, type Timers } from "../../platform/timers.ts";
 import type { SessionKey } from "./directory.ts";
 import type { SessionRegistry } from "./registry.ts";
-import type { Session, UpstreamState } from "./session.ts";
-import type { UpstreamSessions } from "./upstream_sessions.ts";
-import type { Watches } from "./watches.ts";
+import type { Session } from "./session.ts";
+import { createWatcher, type WatcherDeps, wholeState } from "./watcher.ts";
 
 export interface Watching {
   /** Of all servers at which the session has a session. */
@@ -41,13 +38,9 @@ export type Subscribe = (
   isWanted: boolean,
 ) => Promise<boolean | undefined>;
 
-export interface WatchingDeps {
-  readonly remote: Remote;
+export interface WatchingDeps extends WatcherDeps {
   readonly timers: Timers;
   readonly registry: Pick<SessionRegistry, "load">;
-  readonly upstream: () => UpstreamSessions;
-  readonly watches: Watches;
-  readonly store: EventStore;
   /** What `subscribe` does here. */
   readonly subscribeHere: (...about: Parameters<Subscribe>) => Promise<boolean>;
   /** The server with this slug, whoever may see it. */
@@ -79,51 +72,9 @@ const SUBSCRIBE = "subscribe for a session";
 const LOOK_MS = 1_000;
 
 export function createWatching(deps: WatchingDeps): Watching {
-  const { remote, watches, store } = deps;
+  const { remote, watches } = deps;
   const self = remote.self;
-
-  function wholeState({ base, upstreams }: Session): UpstreamState | undefined {
-    return upstreams.get(base.server)?.state;
-  }
-
-  /** Another replica that watches. */
-  async function elsewhere(session: Session): Promise<string | undefined> {
-    const watcher = wholeState(session)?.watcher;
-    if (watcher === undefined || watcher === self) return undefined;
-    return await remote.isAlive(watcher) ? watcher : undefined;
-  }
-
-  /** Makes this replica the one that watches, unless another one does: that one is given. */
-  async function claim(session: Session, isHeard: boolean): Promise<string | undefined> {
-    for (;;) {
-      const state = wholeState(session);
-      const other = await elsewhere(session);
-      const watcher = other ?? self;
-      if (watcher !== state?.watcher) leave(session);
-      await deps.upstream().update(session, { slug: session.base.server }, (now) => {
-        if (now.watcher !== state?.watcher) return now;
-        const isSame = now.watcher === watcher && now.isWatched && (now.isHeard || !isHeard);
-        return isSame ? now : { ...now, watcher, isWatched: true, isHeard: now.isHeard || isHeard };
-      });
-      const now = wholeState(session);
-      if (now === undefined || now.watcher === watcher) return other;
-    }
-  }
-
-  /** What was watched here before is another replica's affair, or begins anew. */
-  function leave(session: Session): void {
-    for (const slug of [...session.watches.keys()]) watches.stop(session, { slug });
-  }
-
-  /** From now on nobody else puts onto the stream what servers say there. */
-  async function fence({ key, listening }: Session): Promise<void> {
-    if (await store.open({ id: listening, session: key, runner: self, note: "" })) return;
-    for (;;) {
-      const runner = (await store.find(key, listening))?.runner;
-      if (runner === undefined || runner === self) return;
-      if (await store.claim(key, listening, runner, self)) return;
-    }
-  }
+  const { elsewhere, claim, fence, leave } = createWatcher(deps);
 
   async function here(session: Session, slug: string, wasWatched: boolean): Promise<void> {
     const server = deps.serverOf(slug);
