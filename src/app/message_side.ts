@@ -181,9 +181,11 @@ export function openSessions(
 /** Longer than a call may take: what is left of a process that died is forgotten then. */
 const AFTER_CALL_MS = 60_000;
 
-function callClaims({ config, shared: { redis, remote } }: Base): CallClaims | undefined {
+function callClaims({ config, timers, shared: { redis, remote } }: Base): CallClaims | undefined {
   if (redis === undefined) return undefined;
-  return createRedisCallClaims({ redis, remote }, { keptMs: config.toolMsMax + AFTER_CALL_MS });
+  return createRedisCallClaims({ redis, remote, timers }, {
+    keptMs: config.toolMsMax + AFTER_CALL_MS,
+  });
 }
 
 /** On its own endpoint a server's messages are relayed as they are, while all of it is shown. */

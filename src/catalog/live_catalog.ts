@@ -127,13 +127,13 @@ export async function createLiveCatalog(
     await takenOver(tables.servers, servers, wanted.servers);
     declared = wanted;
     await refresh();
+    // Rows that were made meanwhile may have been read before it was known what the file says of them.
     const changed = { upstreams: new Set<string>(), servers: new Set<string>() };
-    for (const { id } of upstreams) {
+    for (const { id } of await tables.upstreams.list()) {
       if (await loadUpstream(id, false)) changed.upstreams.add(id);
     }
-    for (const { id } of servers) {
-      const row = await tables.servers.find(id);
-      if (shelves.putServer(id, row, declared)) changed.servers.add(id);
+    for (const row of await tables.servers.list()) {
+      if (shelves.putServer(row.id, row, declared)) changed.servers.add(row.id);
     }
     tell(changed);
   }

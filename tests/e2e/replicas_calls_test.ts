@@ -43,6 +43,16 @@ for (const name of ["everything", "legacy", "modern", "files", "old"]) {
   });
 }
 
+test("an id that was answered at one replica may be used again at the other", async () => {
+  await using session = await world.open({ path: "/servers/legacy/mcp" });
+  const statuses: number[] = [];
+  for (let turn = 0; turn < 50; turn++) {
+    const at = turn % 2 === 0 ? session : session.at(world.b);
+    statuses.push((await at.send({ ...toolCall("test_echo"), idText: "7" })).status);
+  }
+  assertEquals(statuses, Array(50).fill(200));
+});
+
 for (const name of ["legacy", "modern", "files"]) {
   const path = `/servers/${name}/mcp`;
 

@@ -7,6 +7,7 @@
  */
 import type { Remote } from "../../events/remote.ts";
 import { type Redis, redisKey, redisScript } from "../../platform/redis.ts";
+import { sleep, type Timers } from "../../platform/timers.ts";
 import type { SessionKey } from "./directory.ts";
 
 export interface CallClaims {
@@ -41,9 +42,17 @@ const RELEASE = redisScript(`
 if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
 `);
 
+/** A client may have its answer, and come with the same id, before another replica has taken it out. */
+const LOOKS = 5;
+const LOOK_MS = 40;
+
 /** @param keptMs longer than any call may take */
 export function createRedisCallClaims(
-  { redis, remote }: { readonly redis: Redis; readonly remote: Remote },
+  { redis, remote, timers }: {
+    readonly redis: Redis;
+    readonly remote: Remote;
+    readonly timers: Timers;
+  },
   { keptMs }: { readonly keptMs: number },
 ): CallClaims {
   const { self } = remote;
@@ -52,14 +61,17 @@ export function createRedisCallClaims(
     async claim(session, keys) {
       // What runs here is known here: it has been looked at before.
       const dead = new Set([self]);
-      for (;;) {
+      for (let looks = 1;;) {
         const args = [self, String(keptMs), String(keys.length), ...keys, ...dead];
         const held = await redis.run(CLAIM, [keyOf(session)], args) as readonly Uint8Array[];
         if (held.length === 0) return true;
+        let isHeld = false;
         for (const holder of new Set(held.map(String))) {
-          if (await remote.isAlive(holder)) return false;
-          dead.add(holder);
+          if (await remote.isAlive(holder)) isHeld = true;
+          else dead.add(holder);
         }
+        if (isHeld && looks++ === LOOKS) return false;
+        if (isHeld) await sleep(timers, LOOK_MS);
       }
     },
     release(session, key) {
