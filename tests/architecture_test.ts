@@ -38,6 +38,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   "@modelcontextprotocol/server": [],
   "@modelcontextprotocol/sdk": [],
   "node:dns": ["src/platform/"],
+  "node:process": ["src/platform/pace.ts"],
   "node:sqlite": ["src/storage/sqlite.ts"],
   "node:util": ["src/cli/"],
   // These only compute: nothing enters or leaves the process through them.

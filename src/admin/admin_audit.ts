@@ -42,7 +42,7 @@ export function createAdminAudit(
 
   async function changed(start: AuditRecord, run: () => Promise<Answer>): Promise<Answer> {
     const startedMs = now();
-    keep({ ...start, action: "admin.start" });
+    await keep({ ...start, action: "admin.start" });
     const ended = (how: Pick<AuditRecord, "outcome" | "code">) => {
       const ms = Math.round(now() - startedMs);
       note({ ...start, action: "admin.end", ms, ...how });
@@ -77,7 +77,7 @@ export function createAdminAudit(
         facts: whoOf(principal),
       };
       if (isChange) return await changed(record, run);
-      keep(record);
+      await keep(record);
       return await run();
     },
   };

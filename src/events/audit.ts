@@ -60,10 +60,10 @@ export interface AuditRecord {
 
 export interface Auditor {
   /**
-   * Keeps records before anything else happens, as one write.
+   * Resolves when the records are kept: written with all others of this turn of the event loop.
    * @throws {GatewayError} `unavailable` when that cannot be done: then nothing may be carried out
    */
-  readonly keep: (...records: readonly AuditRecord[]) => void;
+  readonly keep: (...records: readonly AuditRecord[]) => Promise<unknown>;
   /**
    * Keeps what has happened: with the next write, within a moment at the latest. What is lost is
    * counted, logged, and recorded when records can be kept again.

@@ -115,9 +115,14 @@ export function createAuditFiles(
   function write(lines: string, records: number): void {
     try {
       const text = ready() + lines;
-      const bytes = encoded(end.hash + text);
-      const next: ChainEnd = { seq: end.seq + records, hash: hash("sha256", bytes, "hex") };
-      out!.write(encoded(text + sealLine(next)));
+      const seq = end.seq + records;
+      // Seals of one number are of one length: it is written over this one.
+      const place = sealLine({ seq, hash: end.hash });
+      const bytes = encoded(end.hash + text + place);
+      const hashed = bytes.subarray(0, bytes.length - place.length);
+      const next: ChainEnd = { seq, hash: hash("sha256", hashed, "hex") };
+      encoder.encodeInto(sealLine(next), bytes.subarray(hashed.length));
+      out!.write(bytes.subarray(end.hash.length));
       end = next;
       last = { ...last!, size: out!.size() };
     } catch (error) {
@@ -147,6 +152,7 @@ export function createAuditFiles(
 }
 
 const DAY_MS = 86_400_000;
+const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** Where the last process has got to. What it had not finished is not counted, and cut off later. */

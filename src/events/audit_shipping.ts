@@ -40,7 +40,7 @@ const IDLE_MS = 1_000;
 const FAILED_MS = 5_000;
 /** Records in a second above which shipping steps back: for each millisecond it pauses for so many. */
 const BUSY_PER_SECOND = 500;
-const BUSY_PAUSES = 40;
+const BUSY_PAUSES = 100;
 
 export function createAuditShipping(deps: AuditShippingDeps): AuditShipping {
   const { folder, files, table, timers } = deps;

@@ -1,6 +1,7 @@
 /**
- * The audit trail of this replica. What may not happen without a record is written before it happens;
- * what has happened goes along with the next of these, or a moment later.
+ * The audit trail of this replica. What may not happen without a record is written before it happens,
+ * with all of which the same turn of the event loop has heard; what has happened goes along with the
+ * next of these, or a moment later.
  *
  * @module
  * @see design.md, "The road of a message, and its cost", point 7
@@ -10,6 +11,7 @@ import { hash } from "node:crypto";
 import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Clock } from "../platform/clock.ts";
+import { atTurnEnd } from "../platform/pace.ts";
 import type { Timer, Timers } from "../platform/timers.ts";
 import type { Auditor, AuditRecord } from "./audit.ts";
 import type { AuditFiles } from "./audit_files.ts";
@@ -52,9 +54,10 @@ export function createAuditTrail(deps: AuditTrailDeps): AuditTrail {
   // It comes first and has a fixed length; the digest is cut, so that nothing can be put behind.
   const { hashKey } = deps;
   const keyed = createEncode(hashKey);
-  /** Records of what has happened, and how many they are. */
-  let noted = "";
+  /** Lines that wait to be written, how many they are, and who must hear of it. */
+  let lines = "";
   let waiting = 0;
+  let turn: Turn | undefined;
   let soon: Timer | undefined;
   let signing: Timer | undefined;
   let unsigned = 0;
@@ -63,35 +66,26 @@ export function createAuditTrail(deps: AuditTrailDeps): AuditTrail {
   /** Of those, the ones that no record tells of yet. */
   let untold = 0;
 
-  /** @throws {GatewayError} when neither these records nor those that wait could be kept */
-  function write(lines: string, count: number): void {
-    const all = noted + lines;
-    const own = waiting + count;
-    noted = "";
+  /** Writes what waits. */
+  function flush(): void {
+    if (waiting === 0) return;
+    const [text, own, heard] = [lines, waiting, turn];
+    lines = "";
     waiting = 0;
+    turn = undefined;
     try {
       if (untold > 0) tellLoss();
-      files.write(all, own);
+      files.write(text, own);
     } catch (error) {
       if (untold === 0) deps.failing(error);
       lost += own;
       untold += own;
-      throw notKept(error);
+      return heard?.reject(notKept(error));
     }
     records += own;
     unsigned += own;
     signing ??= timers.after(SIGN_MANY_MS, () => signSoon(0));
-  }
-
-  function flush(): void {
-    soon?.cancel();
-    soon = undefined;
-    if (waiting === 0) return;
-    try {
-      write("", 0);
-    } catch {
-      // It was counted, and told.
-    }
+    heard?.resolve();
   }
 
   function tellLoss(): void {
@@ -118,28 +112,29 @@ export function createAuditTrail(deps: AuditTrailDeps): AuditTrail {
     }
   }
 
-  const lineOf = (record: AuditRecord) => auditLine(record, files.replica, clock.now());
+  function add(record: AuditRecord): void {
+    lines += auditLine(record, files.replica, clock.now());
+    waiting++;
+    // One write is bounded, so that its end is found again.
+    if (lines.length >= WRITE_CHARS) flush();
+  }
 
   return {
     keep(...kept) {
-      let lines = "";
-      let count = 0;
+      const turns: Promise<void>[] = [];
       for (const record of kept) {
-        lines += lineOf(record);
-        count++;
-        // One write is bounded, so that its end is found again.
-        if (lines.length < WRITE_CHARS) continue;
-        write(lines, count);
-        lines = "";
-        count = 0;
+        turn ??= newTurn(flush);
+        if (turns.at(-1) !== turn.promise) turns.push(turn.promise);
+        add(record);
       }
-      if (count > 0) write(lines, count);
+      return turns.length === 1 ? turns[0]! : Promise.all(turns);
     },
     note(record) {
-      noted += lineOf(record);
-      waiting++;
-      if (noted.length >= WRITE_CHARS) flush();
-      else soon ??= timers.after(NOTE_MS, flush);
+      add(record);
+      soon ??= timers.after(NOTE_MS, () => {
+        soon = undefined;
+        flush();
+      });
     },
     hashOf(value) {
       const given = typeof value === "string" ? keyed(value) : Buffer.concat([hashKey, value]);
@@ -147,6 +142,7 @@ export function createAuditTrail(deps: AuditTrailDeps): AuditTrail {
     },
     counts: () => ({ records, lost }),
     close() {
+      soon?.cancel();
       flush();
       if (unsigned > 0) sign();
       signing?.cancel();
@@ -155,10 +151,21 @@ export function createAuditTrail(deps: AuditTrailDeps): AuditTrail {
   };
 }
 
-/** With what waits, it is less than a write may be. */
+/** With the line that reaches it, it is less than a write may be. */
 const WRITE_CHARS = LIMITS.auditWriteBytes / 4;
 /** 128 bits. */
 const HASH_CHARS = 32;
+
+type Turn = PromiseWithResolvers<void>;
+
+/** Records of calls that come in together are one write; none waits for what comes later. */
+function newTurn(flush: () => void): Turn {
+  atTurnEnd(flush);
+  const turn = Promise.withResolvers<void>();
+  // Who has gone meanwhile need not hear of it.
+  turn.promise.catch(() => {});
+  return turn;
+}
 
 function notKept(cause: unknown): GatewayError {
   const text = "No record of this can be kept at the moment, so it was not carried out";

@@ -44,7 +44,7 @@ export interface CallAudit {
   readonly begin: (
     by: CallSource,
     requests: readonly ClientMessage[],
-  ) => Records;
+  ) => Promise<Records>;
 }
 
 /** One for each request, in their order. */
@@ -101,7 +101,7 @@ export function createCallAudit(
   }
 
   return {
-    begin(by, requests) {
+    async begin(by, requests) {
       const address = requests.some(isCall) ? by.address() : "";
       const starts: AuditRecord[] = [];
       const records = requests.map((message, i) => {
@@ -112,7 +112,7 @@ export function createCallAudit(
         starts.push({ action: "call.start", id, args: hashOf(argumentsOf(message)), facts });
         return begun(id, facts);
       });
-      keep(...starts);
+      await keep(...starts);
       return records;
     },
   };
@@ -212,7 +212,7 @@ export async function recordedCalls<T>(
   run: (records: Records) => T | Promise<T>,
 ): Promise<T> {
   const isRecorded = audit !== undefined && requests.some(isCall);
-  const records = isRecorded ? audit.begin(by, requests) : [];
+  const records = isRecorded ? await audit.begin(by, requests) : [];
   try {
     return await run(records);
   } catch (error) {
@@ -227,7 +227,7 @@ export async function recordedReply(
   call: CallContext,
   serve: (call: CallContext) => Promise<Reply>,
 ): Promise<Reply> {
-  const record = audit.begin(call, [call.message])[0];
+  const [record] = await audit.begin(call, [call.message]);
   if (record === undefined) return await serve(call);
   const { signal } = call.abort;
   const isLeft = () => signal.aborted && signal.reason instanceof ClientLeft;

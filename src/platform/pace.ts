@@ -6,6 +6,8 @@
  * @see design.md, "The road of a message, and its cost", point 4
  */
 
+import { nextTick } from "node:process";
+
 /** Resolves at once, or, when the slice is used up, after the event loop has seen to the rest. */
 export type Pace = () => Promise<void>;
 
@@ -20,6 +22,14 @@ const SLICE_MS = 3;
  */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, 0));
+}
+
+/**
+ * Calls `fire` at the end of this turn of the event loop: when all that came in together has been
+ * taken in, and before anything that comes next is waited for.
+ */
+export function atTurnEnd(fire: () => void): void {
+  nextTick(fire);
 }
 
 /**

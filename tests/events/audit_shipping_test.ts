@@ -36,7 +36,7 @@ onEachDatabase(`audit: ${MANY} records of several files are shipped once each`, 
   await migrate(database, { clock: world.clock });
   const table = createAuditTable(database);
   for (let i = 0; i < MANY; i += 100) {
-    world.trail.keep(...upTo(100).map(() => aRecord()));
+    await world.trail.keep(...upTo(100).map(() => aRecord()));
     // Another process goes on now and then, with the same files.
     if (i % 2_000 === 0) await shippingOf(world, table).catchUp(20);
   }
@@ -63,7 +63,7 @@ Deno.test("a slice whose answer was lost is not shipped twice", async () => {
       if (!isLost) throw new GatewayError("unavailable", "The connection broke");
     },
   };
-  world.fill(300);
+  await world.fill(300);
   const shipping = shippingOf(world, lossy);
   for (let i = 0; i < 10; i++) await shipping.catchUp(1_000).catch(() => {});
   assertEquals(await shippedSeqs(kept.table), upTo(300));
@@ -85,7 +85,7 @@ Deno.test("a search through many records gives what fits, in pages that are wort
   await using world = await auditWorld();
   await using kept = await memoryTable();
   for (let i = 0; i < 150; i++) {
-    world.trail.keep(
+    await world.trail.keep(
       ...upTo(100).map((n) =>
         aRecord({ id: `${i}-${n}`, outcome: i % 50 === 0 && n === 1 ? "error" : "ok" })
       ),

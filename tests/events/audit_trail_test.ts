@@ -7,7 +7,7 @@
 import {
   deepStrictEqual as assertEquals,
   match as assertMatch,
-  throws as assertThrows,
+  rejects as assertRejects,
 } from "node:assert/strict";
 import { auditLine } from "../../src/events/audit_line.ts";
 import { verifyAudit } from "../../src/events/audit_verify.ts";
@@ -47,9 +47,18 @@ Deno.test("what has happened is written with what comes next, as one write with 
   await using world = await auditWorld();
   const { trail, folder } = world;
   trail.note(aRecord({ id: "a" }));
-  trail.keep(aRecord({ id: "b" }), aRecord({ id: "c" }));
+  await trail.keep(aRecord({ id: "b" }), aRecord({ id: "c" }));
   const kinds = auditLines(folder).map((line) => Object.keys(JSON.parse(line))[0]);
   assertEquals(kinds, ["audit", "time", "time", "time", "seq"]);
+});
+
+Deno.test("what comes in together is written together", async () => {
+  await using world = await auditWorld();
+  const { trail, folder } = world;
+  await Promise.all(["a", "b", "c"].map((id) => trail.keep(aRecord({ id }))));
+  await trail.keep(aRecord({ id: "d" }));
+  const kinds = auditLines(folder).map((line) => Object.keys(JSON.parse(line))[0]);
+  assertEquals(kinds, ["audit", "time", "time", "time", "seq", "time", "seq"]);
 });
 
 Deno.test("what has happened is written a moment later, whatever comes", async () => {
@@ -61,7 +70,7 @@ Deno.test("what has happened is written a moment later, whatever comes", async (
 
 Deno.test("AUD-02: what is kept is in the file when its caller goes on", async () => {
   await using world = await auditWorld();
-  world.trail.keep(aRecord({ id: "kept" }));
+  await world.trail.keep(aRecord({ id: "kept" }));
   assertEquals(auditRecords(world.folder).map(({ id }) => id), ["kept"]);
 });
 
@@ -90,12 +99,12 @@ function fullDisk() {
 Deno.test("F36: a full disk loses what is told to be lost, and nothing else", async () => {
   const disk = fullDisk();
   await using world = await auditWorld({ broken: disk.broken });
-  world.fill(3);
+  await world.fill(3);
   disk.isFull = true;
-  assertThrows(() => world.trail.keep(aRecord({ id: "lost" })), { code: "unavailable" });
-  assertThrows(() => world.trail.keep(aRecord({ id: "lost" })), { code: "unavailable" });
+  await assertRejects(world.trail.keep(aRecord({ id: "lost" })), { code: "unavailable" });
+  await assertRejects(world.trail.keep(aRecord({ id: "lost" })), { code: "unavailable" });
   disk.isFull = false;
-  world.trail.keep(aRecord({ id: "again" }));
+  await world.trail.keep(aRecord({ id: "again" }));
   const told = auditRecords(world.folder).map(({ action, id, count }) => id ?? [action, count]);
   assertEquals(told, ["c-0", "c-1", "c-2", ["audit.lost", 2], "again"]);
   assertEquals(world.trail.counts(), { records: 4, lost: 2 });
@@ -104,12 +113,34 @@ Deno.test("F36: a full disk loses what is told to be lost, and nothing else", as
   assertEquals(verifyAudit(world.folder, AUDIT_KEYS), { isWhole: true, records: 5, files: 1 });
 });
 
+Deno.test("AUD-02: of records that fill several writes all are kept, or their caller hears of it", async () => {
+  const disk = fullDisk();
+  await using world = await auditWorld({ broken: disk.broken });
+  const many = Array.from({ length: 1_000 }, () => aRecord({ name: "x".repeat(250) }));
+  await world.trail.keep(...many);
+  const { length: seals } = auditLines(world.folder).filter((line) => line.startsWith('{"seq"'));
+  assertEquals([seals > 1, world.trail.counts()], [true, { records: 1_000, lost: 0 }]);
+  disk.isFull = true;
+  const kept = world.trail.keep(...many);
+  disk.isFull = false;
+  await assertRejects(kept, { code: "unavailable" });
+});
+
+Deno.test("F36: all who share a write that fails hear of it", async () => {
+  const disk = fullDisk();
+  await using world = await auditWorld({ broken: disk.broken });
+  disk.isFull = true;
+  const kept = await Promise.allSettled(["a", "b"].map((id) => world.trail.keep(aRecord({ id }))));
+  assertEquals(kept.map(({ status }) => status), ["rejected", "rejected"]);
+  assertEquals(world.trail.counts(), { records: 0, lost: 2 });
+});
+
 Deno.test("F36: a folder that was taken away is made anew, and the gap is found", async () => {
   await using world = await auditWorld();
-  world.fill(3);
+  await world.fill(3);
   for (const name of world.folder.list()) world.folder.remove(name);
   world.timers.advance(5_000);
-  world.trail.keep(aRecord({ id: "later" }));
+  await world.trail.keep(aRecord({ id: "later" }));
   assertEquals(auditRecords(world.folder).map(({ id }) => id), ["later"]);
   assertEquals(world.damaged.length > 0, true);
   assertEquals(verifyAudit(world.folder, AUDIT_KEYS).isWhole, false);
@@ -118,14 +149,14 @@ Deno.test("F36: a folder that was taken away is made anew, and the gap is found"
 for (const cut of [1, 40, 200, 400]) {
   Deno.test(`a write that was cut off ${cut} bytes before its end is not there`, async () => {
     await using world = await auditWorld();
-    world.fill(2);
+    await world.fill(2);
     const [name] = world.folder.list();
     const whole = world.folder.sizeOf(name!)!;
-    world.trail.keep(aRecord({ name: "x".repeat(250) }));
+    await world.trail.keep(aRecord({ name: "x".repeat(250) }));
     const size = world.folder.sizeOf(name!)!;
     world.folder.append(name!, Math.max(whole + 1, size - cut)).close();
     const again = world.reopen();
-    again.keep(aRecord({ id: "after" }));
+    await again.keep(aRecord({ id: "after" }));
     assertEquals(auditRecords(world.folder).map(({ id }) => id), ["c-0", "c-1", "after"]);
     again.close();
     assertEquals(verifyAudit(world.folder, AUDIT_KEYS).isWhole, true);
@@ -135,7 +166,7 @@ for (const cut of [1, 40, 200, 400]) {
 Deno.test("a process that ends at once leaves a chain that the next one goes on with", async () => {
   await using world = await auditWorld();
   for (let i = 0; i < 5; i++) {
-    world.fill(2);
+    await world.fill(2);
     world.reopen();
   }
   world.trail.close();
@@ -145,10 +176,10 @@ Deno.test("a process that ends at once leaves a chain that the next one goes on 
 
 Deno.test("a new file begins with a new day, and when one is full", async () => {
   await using world = await auditWorld({ fileBytesMax: 2_000 });
-  world.fill(30);
+  await world.fill(30);
   const full = world.folder.list().length;
   world.clock.advance(86_400_000);
-  world.fill(1);
+  await world.fill(1);
   world.trail.close();
   assertEquals([full > 2, world.folder.list().length], [true, full + 1]);
   assertEquals(verifyAudit(world.folder, AUDIT_KEYS).isWhole, true);
@@ -157,7 +188,7 @@ Deno.test("a new file begins with a new day, and when one is full", async () => 
 Deno.test("AUD-08: files whose days are over go, and the chain of the others is whole", async () => {
   await using world = await auditWorld();
   for (let day = 0; day < 5; day++) {
-    world.fill(3);
+    await world.fill(3);
     world.clock.advance(86_400_000);
   }
   world.files.forget(world.clock.now() - 2 * 86_400_000, Infinity);

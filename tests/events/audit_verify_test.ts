@@ -13,7 +13,7 @@ import { AUDIT_KEYS, type AuditWorld, auditWorld, textIn } from "../support/audi
 async function written(): Promise<AuditWorld> {
   const world = await auditWorld();
   for (let day = 0; day < 3; day++) {
-    world.fill(4);
+    await world.fill(4);
     world.clock.advance(86_400_000);
   }
   world.trail.close();
@@ -131,7 +131,7 @@ Deno.test("AUD-04: what was cut off is found although the gateway has started si
   const names = chainFiles(world.folder.list()).map(({ name }) => name);
   lines(2, (all) => all.splice(-3, 2))(world.folder, names);
   world.reopen();
-  world.fill(20);
+  await world.fill(20);
   world.trail.close();
   assertEquals(verifyAudit(world.folder, AUDIT_KEYS).isWhole, false);
   assertEquals(world.damaged.length, 1);

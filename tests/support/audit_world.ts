@@ -25,7 +25,7 @@ export interface AuditWorld extends AsyncDisposable {
   /** As after the end of the process, however that came. */
   readonly reopen: () => AuditTrail;
   /** Keeps so many records, each written for itself. */
-  readonly fill: (count: number) => void;
+  readonly fill: (count: number) => Promise<void>;
 }
 
 /** @param broken what the folder does otherwise */
@@ -70,8 +70,8 @@ export async function auditWorld(
       return opened.trail;
     },
     reopen: () => (opened = open()).trail,
-    fill(count) {
-      for (let i = 0; i < count; i++) opened.trail.keep(aRecord({ id: `c-${i}` }));
+    async fill(count) {
+      for (let i = 0; i < count; i++) await opened.trail.keep(aRecord({ id: `c-${i}` }));
     },
     async [Symbol.asyncDispose]() {
       opened.trail.close();
