@@ -122,10 +122,11 @@ export async function createLiveCatalog(
     declared = wanted;
     await refresh();
     const changed = { upstreams: new Set<string>(), servers: new Set<string>() };
-    for (const { id } of upstreams) {
+    // Those that are new as well: who looked sooner has seen them, and did not know what they are.
+    for (const id of idsOf(upstreams, await tables.upstreams.list())) {
       if (await loadUpstream(id, false)) changed.upstreams.add(id);
     }
-    for (const { id } of servers) {
+    for (const id of idsOf(servers, await tables.servers.list())) {
       const row = await tables.servers.find(id);
       if (shelves.putServer(id, row, declared)) changed.servers.add(id);
     }
@@ -154,6 +155,10 @@ export async function createLiveCatalog(
       for (const stop of stops) stop();
     },
   };
+}
+
+function idsOf(...rows: readonly (readonly { readonly id: string }[])[]): ReadonlySet<string> {
+  return new Set(rows.flat().map(({ id }) => id));
 }
 
 interface Table {
