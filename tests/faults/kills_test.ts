@@ -8,30 +8,24 @@
  * @see security.md, F40, F41, and section 5.6; issue "Many replicas"
  */
 import { deepStrictEqual as assertEquals, ok as assert } from "node:assert/strict";
-import { type Balancer, openBalancer } from "../support/balancer.ts";
+import type { CrowdCall, CrowdSession, Outcome } from "../support/crowd_client.ts";
 import {
-  type CrowdCall,
-  type CrowdClient,
-  crowdClient,
-  type CrowdSession,
-  crowdSession,
-  type CrowdWho,
-  type Outcome,
-} from "../support/crowd_client.ts";
-import { CROWD_PLACES, startCrowdServer } from "../support/crowd_server.ts";
-import { freePort } from "../support/free_port.ts";
+  type CrowdWorld,
+  errorsOf,
+  isOk,
+  openCrowdWorld,
+  REPLICAS,
+  shareOf,
+} from "../support/crowd_world.ts";
 import { figure, timed } from "../support/figures.ts";
-import { findBreaches, type Finding, type Happening } from "../support/history.ts";
-import { startRedis } from "../support/redis_server.ts";
-import { type Replica, replicasTest, startReplicas } from "../support/replicas.ts";
+import type { Finding } from "../support/history.ts";
+import { replicasTest } from "../support/replicas.ts";
 import { type Seeded, seeded } from "../support/seeded.ts";
-import { mintToken } from "../support/tokens.ts";
 import { until } from "../support/until.ts";
 
 const IS_LONG = Deno.env.get("FAULTS") === "long";
 const CALLS = Number(Deno.env.get("KILL_CALLS") ?? (IS_LONG ? 20_000 : 3_000));
 const PRINCIPALS = 200;
-const REPLICAS = 3;
 /** Sessions that are tried right after each kill. */
 const WATCHED = 8;
 /** Between a kill of which all is well again, and the next. */
@@ -71,72 +65,30 @@ replicasTest(
 );
 
 async function play(random: Seeded): Promise<Story> {
-  const history: Happening[] = [];
-  const tell = (happening: Happening) => void history.push(happening);
-  await using stack = new AsyncDisposableStack();
-  const redis = stack.use(await startRedis());
-  const server = stack.use(
-    startCrowdServer((call, session) => tell({ what: "executed", call, session })),
-  );
-  const entrance = freePort();
-  const replicas = stack.use(
-    await startReplicas({
-      count: REPLICAS,
-      config: { mcpServers: server.entries },
-      redisUrl: redis.url,
-      env: {
-        ALLOWED_HOSTS: `127.0.0.1:${entrance}`,
-        UPSTREAM_CONCURRENCY: String(4 * PRINCIPALS),
-      },
-    }),
-  );
-  const balancer = stack.use(await openBalancer(replicas.origins, entrance));
-  await until("all replicas", () => balancer.inUse().length === REPLICAS);
-  const members = await Promise.all(
-    Array.from({ length: PRINCIPALS + WATCHED }, (_, i) => openMember(balancer, tell, i)),
-  );
-  const outcomes = { modern: [] as Outcome[], inSession: [] as Outcome[] };
+  await using world = await openCrowdWorld({ members: PRINCIPALS + WATCHED });
+  const { members } = world;
+  const modern: Outcome[] = [];
+  const inSession: Outcome[] = [];
   const crowd = new AbortController();
   let calls = 0;
-  const calling = members.slice(WATCHED).map(async (member) => {
+  const calling = members.slice(WATCHED).map(async ({ session, alone }) => {
     while (calls++ < CALLS) {
       const isInSession = random.below(2) === 0;
-      const client = isInSession ? member.session : random.pick(member.alone);
-      (isInSession ? outcomes.inSession : outcomes.modern).push(await client.call(aCall(random)));
+      const client = isInSession ? session : random.pick(alone);
+      (isInSession ? inSession : modern).push(await client.call(aCall(random)));
     }
   });
-  const killing = killAtRandom(random, balancer, replicas.all, members.slice(0, WATCHED), crowd);
+  const killing = killAtRandom(random, world, crowd.signal);
   await Promise.all(calling);
   crowd.abort();
   const kills = await killing;
   return {
-    ...outcomes,
+    modern,
+    inSession,
     kills,
-    calls: history.filter(({ what }) => what === "sent").length,
-    findings: findBreaches(history),
+    calls: world.sent(),
+    findings: world.findings(),
     lostSessions: members.filter(({ session }) => session.isLost()).length,
-  };
-}
-
-interface Member {
-  readonly session: CrowdSession;
-  /** One for each server. */
-  readonly alone: readonly CrowdClient[];
-}
-
-async function openMember(
-  { origin }: Balancer,
-  tell: CrowdWho["tell"],
-  index: number,
-): Promise<Member> {
-  const name = `member-${index}`;
-  let last = 0;
-  const token = await mintToken({ sub: `${name}@example.com` });
-  const who = { origin, token, name, tell, next: () => ++last };
-  const paths = CROWD_PLACES.map((place) => `/servers/${place}/mcp`);
-  return {
-    session: await crowdSession(who, paths[index % paths.length]!),
-    alone: paths.map((path) => crowdClient(who, path)),
   };
 }
 
@@ -150,11 +102,10 @@ function aCall(random: Seeded): CrowdCall {
 /** Until it is told to stop, and once at least. */
 async function killAtRandom(
   random: Seeded,
-  balancer: Balancer,
-  replicas: readonly Replica[],
-  watched: readonly Member[],
-  stop: AbortController,
+  { balancer, replicas, members }: CrowdWorld,
+  ended: AbortSignal,
 ): Promise<Kill[]> {
+  const watched = members.slice(0, WATCHED);
   const kills: Kill[] = [];
   do {
     await pause(random.below(PEACE_MS));
@@ -169,7 +120,7 @@ async function killAtRandom(
     const sessionsMs = Math.max(...await usable);
     await until("all replicas in use", () => balancer.inUse().length === REPLICAS, 60_000);
     kills.push({ atMs, count, sessionsMs, overMs: performance.now() });
-  } while (!stop.signal.aborted);
+  } while (!ended.aborted);
   return kills;
 }
 
@@ -178,14 +129,13 @@ async function usedAgain(session: CrowdSession): Promise<void> {
   await until("a session to be used again", () => session.isLost() || isUsed(), 60_000);
 }
 
-function isOk({ error }: Outcome): boolean {
-  return error === "ok";
-}
-
-/** Milliseconds from a kill to the sending of the last new request that failed. */
+/**
+ * Milliseconds from a kill to the sending of the last new request that failed, before the next kill
+ * could be the reason.
+ */
 function failingMs({ modern }: Story, { atMs, overMs }: Kill): number {
-  const failed = modern.filter((one) => !isOk(one) && one.sentMs >= atMs && one.sentMs <= overMs);
-  return Math.max(0, ...failed.map(({ sentMs }) => sentMs - atMs));
+  const isOfIt = (one: Outcome) => !isOk(one) && one.sentMs >= atMs && one.endedMs <= overMs;
+  return Math.max(0, ...modern.filter(isOfIt).map(({ sentMs }) => sentMs - atMs));
 }
 
 function print(story: Story): void {
@@ -195,11 +145,9 @@ function print(story: Story): void {
   figure("F40", `calls of ${PRINCIPALS} principals`, calls, `${modern.length} without a session`);
   figure("F40", "replicas killed", killed, `${kills.length} times`);
   figure("F40", "wrong answers", findings.length, "0");
-  figure("F40", "calls that succeeded", 100 * all.filter(isOk).length / all.length, "", " %");
+  figure("F40", "calls that succeeded", shareOf(all), "", " %");
   for (const [name, outcomes] of Object.entries({ "without a session": modern, inSession })) {
-    const errors = Map.groupBy(outcomes.filter((one) => !isOk(one)), ({ error }) => error);
-    const counts = [...errors].map(([error, { length }]) => `${error}: ${length}`);
-    console.log(`F40  errors ${name}: ${counts.sort().join(", ") || "none"}`);
+    console.log(`F40  errors ${name}: ${errorsOf(outcomes)}`);
   }
   const failing = Math.max(...kills.map((kill) => failingMs(story, kill)));
   figure("F40", "new requests fail for", failing, `at most ${NEW_MS_MAX}`, " ms");

@@ -35,10 +35,12 @@ export interface CrowdCall {
 export interface Outcome {
   readonly sentMs: number;
   readonly endedMs: number;
-  /** `ok`, a JSON-RPC code, an HTTP status, `broken`, or `hang`. */
+  /** `ok`, a JSON-RPC code, an HTTP status, `502 of the balancer`, `broken`, `hang`. */
   readonly error: string;
   /** How often its stream was resumed. */
   readonly resumed: number;
+  /** The header `Retry-After` of the reply. */
+  readonly retryAfter: string | undefined;
 }
 
 export interface CrowdClient {
@@ -62,6 +64,7 @@ interface Reply {
   readonly text: string;
   readonly events: readonly StreamEvent[];
   readonly messages: readonly Message[];
+  readonly retryAfter?: string | undefined;
 }
 
 const NO_REPLY: Reply = { status: undefined, text: "", events: [], messages: [] };
@@ -157,13 +160,18 @@ async function played(who: CrowdWho, { tool }: CrowdCall, ask: Ask): Promise<Out
   }
   if (responses.length === 0) {
     const { status } = reply;
-    error = status === undefined || status === 200 ? "broken" : String(status);
+    error = status === undefined || status === 200
+      ? "broken"
+      : reply.text === ""
+      ? `${status} of the balancer`
+      : String(status);
     const isNothingDone = status !== undefined && ![200, 502].includes(status);
     // Who waited in vain was told nothing.
     if (performance.now() - sentMs > DEADLINE_MS) error = "hang";
     else who.tell({ what: "failed", call, error, isNothingDone, names, hasOwnId: true });
   }
-  return { sentMs, endedMs: performance.now(), error, resumed };
+  const { retryAfter } = reply;
+  return { sentMs, endedMs: performance.now(), error, resumed, retryAfter };
 }
 
 function tellEvents(who: CrowdWho, call: string, { events }: Reply): void {
@@ -230,7 +238,8 @@ async function ask(
   }
   if (!isWhole) return NO_REPLY;
   const isJson = response.headers.get("content-type")?.includes("json") && text !== "";
-  return { status, text, events: [], messages: isJson ? [JSON.parse(text)] : [] };
+  const retryAfter = response.headers.get("retry-after") ?? undefined;
+  return { status, text, events: [], messages: isJson ? [JSON.parse(text)] : [], retryAfter };
 }
 
 async function readAll(response: Response, leaves: boolean) {

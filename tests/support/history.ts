@@ -84,10 +84,10 @@ export function findBreaches(history: readonly Happening[]): Finding[] {
     }
   }
 
-  function ends({ call, names, hasOwnId }: Answer): void {
-    if (ended.has(call)) found("answered twice", call);
+  function ends({ call, names, hasOwnId }: Answer, error?: string): void {
+    if (ended.has(call)) found("answered twice", call, error);
     ended.add(call);
-    if (!hasOwnId) found("answer under another id", call);
+    if (!hasOwnId) found("answer under another id", call, error);
     strange(call, names);
   }
 
@@ -120,7 +120,7 @@ export function findBreaches(history: readonly Happening[]): Finding[] {
         if (!executed.has(one.call)) found("success made up", one.call);
         break;
       case "failed":
-        ends(one);
+        ends(one, one.error);
         if (one.isNothingDone) notDone.set(one.call, one.error);
     }
   }
