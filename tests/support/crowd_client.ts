@@ -65,6 +65,8 @@ interface Reply {
   readonly events: readonly StreamEvent[];
   readonly messages: readonly Message[];
   readonly retryAfter?: string | undefined;
+  /** Why its stream could not be resumed the last time, if so. */
+  readonly last?: string;
 }
 
 const NO_REPLY: Reply = { status: undefined, text: "", events: [], messages: [] };
@@ -106,7 +108,10 @@ export async function crowdSession(who: CrowdWho, path: string): Promise<CrowdSe
       const next = await ask(who, path, more, undefined);
       isLost ||= next.status === 404;
       // What else it is told instead of the stream is no answer to the call.
-      if (next.events.length === 0) continue;
+      if (next.events.length === 0) {
+        reply = { ...reply, last: `${next.status ?? "broken"} ${next.text}` };
+        continue;
+      }
       events.push(...next.events);
       reply = {
         status: 200,
@@ -167,7 +172,7 @@ async function played(who: CrowdWho, { tool }: CrowdCall, ask: Ask): Promise<Out
       : String(status);
     const isNothingDone = status !== undefined && ![200, 502].includes(status);
     // Who waited in vain was told nothing.
-    if (performance.now() - sentMs > DEADLINE_MS) error = "hang";
+    if (performance.now() - sentMs > DEADLINE_MS) error = `hang ${reply.last ?? status}`;
     else who.tell({ what: "failed", call, error, isNothingDone, names, hasOwnId: true });
   }
   const { retryAfter } = reply;

@@ -128,23 +128,35 @@ export interface Traffic {
 }
 
 const TICK_MS = 10;
+/** At once. */
+const OPEN_MAX = 200;
 
-/** So many calls a second, whatever becomes of them; half of them in sessions. */
+/**
+ * So many calls a second, half of them in sessions; fewer where the machine does not keep up with
+ * them.
+ */
 export function startTraffic(members: readonly Member[], perSecond: number): Traffic {
   const modern: Outcome[] = [];
   const inSession: Outcome[] = [];
   const pending: Promise<unknown>[] = [];
   const startMs = performance.now();
   let sent = 0;
+  let skipped = 0;
+  let open = 0;
   const timer = setInterval(() => {
     const due = (performance.now() - startMs) * perSecond / 1_000;
-    for (; sent < due; sent++) {
+    if (open >= OPEN_MAX) skipped += due - sent - skipped;
+    for (; sent + skipped < due; sent++) {
       const { session, alone } = members[sent % members.length]!;
       const isInSession = Math.floor(sent / members.length) % 2 === 0;
       const client = isInSession ? session : alone[sent % alone.length]!;
       const call = client.call({ tool: sent % 10 === 0 ? "steps" : "echo", ms: sent % 20 });
       const outcomes = isInSession ? inSession : modern;
-      pending.push(call.then((outcome) => outcomes.push(outcome)));
+      open++;
+      pending.push(call.then((outcome) => {
+        open--;
+        outcomes.push(outcome);
+      }));
     }
   }, TICK_MS);
   return {
