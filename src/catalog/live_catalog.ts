@@ -127,13 +127,14 @@ export async function createLiveCatalog(
     await takenOver(tables.servers, servers, wanted.servers);
     declared = wanted;
     await refresh();
-    // Rows that were made meanwhile may have been read before it was known what the file says of them.
     const changed = { upstreams: new Set<string>(), servers: new Set<string>() };
-    for (const { id } of await tables.upstreams.list()) {
+    // Those that are new as well: who looked sooner has seen them, and did not know what they are.
+    for (const id of idsOf(upstreams, await tables.upstreams.list())) {
       if (await loadUpstream(id, false)) changed.upstreams.add(id);
     }
-    for (const row of await tables.servers.list()) {
-      if (shelves.putServer(row.id, row, declared)) changed.servers.add(row.id);
+    for (const id of idsOf(servers, await tables.servers.list())) {
+      const row = await tables.servers.find(id);
+      if (shelves.putServer(id, row, declared)) changed.servers.add(id);
     }
     tell(changed);
   }
@@ -157,6 +158,10 @@ export async function createLiveCatalog(
       for (const stop of stops) stop();
     },
   };
+}
+
+function idsOf(...rows: readonly (readonly { readonly id: string }[])[]): ReadonlySet<string> {
+  return new Set(rows.flat().map(({ id }) => id));
 }
 
 interface Table {

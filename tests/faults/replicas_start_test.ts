@@ -16,11 +16,13 @@ import { openApi } from "../support/api_client.ts";
 import { configFor, startEverything } from "../support/everything.ts";
 import { openFaultProxy } from "../support/fault_proxy.ts";
 import { figure, median, timed } from "../support/figures.ts";
+import { callModern } from "../support/modern.ts";
 import { postgresTest } from "../support/postgres.ts";
 import { runProgram } from "../support/program.ts";
 import { startRedis } from "../support/redis_server.ts";
 import { postgresPlace, replicasTest, startReplicas } from "../support/replicas.ts";
 import { tempDir } from "../support/temp_dir.ts";
+import { mintToken } from "../support/tokens.ts";
 import { until } from "../support/until.ts";
 
 const ROUNDS = Number(Deno.env.get("START_ROUNDS") ?? 2);
@@ -33,7 +35,14 @@ replicasTest(`${ROUNDS} times ${AT_ONCE} replicas start at once on an empty data
   await using redis = await startRedis();
   await using upstream = await startEverything();
   const servers = { ops: { tools: ["everything-*"] } };
-  const config = { ...configFor({ everything: upstream.origin }), servers };
+  const { origin } = upstream;
+  // As many as it takes for each to be made by another replica.
+  const config = {
+    ...configFor({ everything: origin, second: origin, third: origin, fourth: origin }),
+    servers,
+  };
+  const slugs = ["everything", "fourth", "ops", "second", "third"];
+  const token = await mintToken();
   for (let round = 0; round < ROUNDS; round++) {
     await using replicas = await startReplicas({
       count: AT_ONCE,
@@ -48,8 +57,14 @@ replicasTest(`${ROUNDS} times ${AT_ONCE} replicas start at once on an empty data
     );
     assertEquals(
       (await ask("select slug from servers order by slug")).map(({ slug }) => slug),
-      [".own", "everything", "ops"],
+      [".own", ...slugs],
     );
+    const served = replicas.origins.flatMap((at) => slugs.map((slug) => ({ at, slug })));
+    const statuses = await Promise.all(served.map(async ({ at, slug }) => {
+      const path = `/servers/${slug}/mcp`;
+      return `${slug} ${(await callModern(at, { token, path, method: "tools/list" })).status}`;
+    }));
+    assertEquals(new Set(statuses), new Set(slugs.map((slug) => `${slug} 200`)));
     const items = await until("what was discovered", () => count("select count(*) from items"));
     assertEquals(items, await count("select count(distinct exposed_name) from items"));
     // The administrator's token is handed out once.

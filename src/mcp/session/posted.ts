@@ -5,6 +5,7 @@
  * @module
  */
 import { type CallAudit, recordedCalls, type Records } from "../call_audit.ts";
+import { explained, isIdempotent } from "../failure.ts";
 import type { Batch, ClientMessage } from "../message.ts";
 import { errorResponse } from "../rpc_error.ts";
 import type { CallClaims } from "./call_claims.ts";
@@ -106,7 +107,14 @@ export function createPosted(deps: PostedDeps): BeginPosted {
       kind: "pending",
       whole: outlet.whole,
       isBatch: batch !== undefined,
-      read: (cut) => readCall(deps.streams, session, outlet, { canPrime, cut }),
+      async read(cut) {
+        try {
+          return await readCall(deps.streams, session, outlet, { canPrime, cut });
+        } catch (error) {
+          // They run already, whether or not anybody can be told what comes of them.
+          throw explained(error, requests.every(({ method }) => isIdempotent(method)));
+        }
+      },
     };
   }
 
