@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Processes } from "./processes.ts";
+import type { Listener, Processes } from "./processes.ts";
 
 const UPSTREAM = "everything";
 const VIRTUAL = "chosen";
@@ -15,34 +15,56 @@ export interface Gateway extends AsyncDisposable {
   readonly virtualEndpoint: string;
 }
 
-/** Starts the gateway in front of `upstreamUrl`; disposing of the result ends it. */
-export async function startGateway(processes: Processes, upstreamUrl: string): Promise<Gateway> {
-  const directory = await Deno.makeTempDir({ prefix: "conformance-gateway-" });
-  const remove = () => Deno.remove(directory, { recursive: true });
-  try {
-    const config = `${directory}/mcp.json`;
-    const mcpServers = { [UPSTREAM]: { type: "http", url: upstreamUrl } };
-    const all = ["*"];
-    const servers = {
-      [VIRTUAL]: { tools: all, prompts: all, resources: all, naming: "verbatim" },
-    };
-    await Deno.writeTextFile(config, JSON.stringify({ mcpServers, servers }));
-    const data = `${directory}/data`;
-    await Deno.mkdir(data);
-    const listener = await processes.listen(
-      ["run", "-A", "main.ts", "serve", "--config", config, "--port", "0", "--data", data],
-      { MCP_REQUIRE_AUTH: "false" },
-    );
-    return {
-      endpoint: `${listener.origin}/servers/${UPSTREAM}/mcp`,
-      virtualEndpoint: `${listener.origin}/servers/${VIRTUAL}/mcp`,
-      async [Symbol.asyncDispose]() {
-        await listener[Symbol.asyncDispose]();
-        await remove();
-      },
-    };
-  } catch (cause) {
-    await remove();
-    throw cause;
-  }
+/** Starts a gateway in front of `upstreamUrl`; disposing of the result ends it. */
+export type StartGateway = (processes: Processes, upstreamUrl: string) => Promise<Gateway>;
+
+export const startGateway: StartGateway = async (processes, upstreamUrl) => {
+  await using stack = new AsyncDisposableStack();
+  const directory = stack.use(await gatewayDirectory(upstreamUrl));
+  const listener = stack.use(await listen(processes, directory, "data"));
+  const kept = stack.move();
+  return {
+    ...endpointsAt(listener.origin),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+};
+
+export interface GatewayDirectory extends AsyncDisposable {
+  readonly path: string;
+}
+
+/** A directory with the config file. */
+export async function gatewayDirectory(upstreamUrl: string): Promise<GatewayDirectory> {
+  const path = await Deno.makeTempDir({ prefix: "conformance-gateway-" });
+  const mcpServers = { [UPSTREAM]: { type: "http", url: upstreamUrl } };
+  const all = ["*"];
+  const servers = { [VIRTUAL]: { tools: all, prompts: all, resources: all, naming: "verbatim" } };
+  await Deno.writeTextFile(`${path}/mcp.json`, JSON.stringify({ mcpServers, servers }));
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+/**
+ * One process of a gateway.
+ *
+ * @param data the name of its data directory
+ */
+export async function listen(
+  processes: Processes,
+  { path }: GatewayDirectory,
+  data: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Listener> {
+  await Deno.mkdir(`${path}/${data}`);
+  const places = ["--config", `${path}/mcp.json`, "--data", `${path}/${data}`];
+  return await processes.listen(
+    ["run", "-A", "main.ts", "serve", "--port", "0", ...places],
+    { MCP_REQUIRE_AUTH: "false", ...env },
+  );
+}
+
+export function endpointsAt(origin: string) {
+  return {
+    endpoint: `${origin}/servers/${UPSTREAM}/mcp`,
+    virtualEndpoint: `${origin}/servers/${VIRTUAL}/mcp`,
+  };
 }

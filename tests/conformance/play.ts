@@ -1,60 +1,67 @@
 /**
- * Play: one run, direct and through a gateway of its own.
+ * Play: one run on several sides: direct, through a gateway of its own, through replicas of its own.
  *
  * Each side has its own fixture server, so that what one side changed cannot show
  * on the other.
  *
  * @module
  */
-import { startGateway } from "./gateway.ts";
+import { type Gateway, startGateway } from "./gateway.ts";
 import type { Listener, Processes } from "./processes.ts";
 import { judgeClient, judgeServer } from "./referee.ts";
+import { startReplicas } from "./replicas.ts";
 import type { Outcome } from "./report.ts";
-import type { ClientRun, ServerRun } from "./runs.ts";
+import type { ClientRun, ServerRun, Side } from "./runs.ts";
 import { differences, type Verdict, withoutFailures } from "./verdict.ts";
 
 export interface PlayOptions {
   readonly processes: Processes;
-  /** Without the gateway. */
-  readonly isDirectOnly: boolean;
+  /** All are compared with the first. */
+  readonly sides: readonly Side[];
   /** Where the referee's files go; one folder per run and side is made in it. */
   readonly directory: string;
 }
 
-export async function playServer(run: ServerRun, options: PlayOptions): Promise<Outcome> {
+export function playServer(run: ServerRun, options: PlayOptions): Promise<Outcome> {
   const { processes } = options;
   const { era, cannot } = run.bridged ?? { era: "both", cannot: [] };
-  const outcome = await compare(run.title, options, async (side, directory) => {
+  // What a replica was not asked says nothing about it.
+  const isUnused = (count: number) => count === 0;
+  return compare(run.title, options, async (side, directory) => {
     await using fixture = await startFixture(processes, era);
     const url = `${fixture.origin}/mcp`;
     if (side === "direct") return await judgeServer(processes, run, url, directory);
-    await using gateway = await startGateway(processes, url);
-    const isVirtual = run.through === "virtual server";
-    const endpoint = isVirtual ? gateway.virtualEndpoint : gateway.endpoint;
-    return await judgeServer(processes, run, endpoint, directory);
-  }, run.bridged === undefined);
-  const { through } = outcome;
-  if (through === undefined) return outcome;
-  return { ...outcome, through: withoutFailures(through, cannot) };
-}
-
-export function playClient(run: ClientRun, options: PlayOptions): Promise<Outcome> {
-  const { processes } = options;
-  return compare(run.title, options, (side, directory) => {
-    const program = side === "direct" ? "client.ts" : "gateway_client.ts";
-    // The referee hands this to a shell; `exec` leaves none behind for its signals to stop at.
-    const command = `exec ${Deno.execPath()} run -A tests/conformance/${program}`;
-    return judgeClient(processes, run, command, directory);
+    if (side === "through") {
+      await using gateway = await startGateway(processes, url);
+      const verdict = await judgeServer(processes, run, endpointOf(run, gateway), directory);
+      return withoutFailures(verdict, cannot);
+    }
+    await using replicas = await startReplicas(processes, url);
+    const verdict = await judgeServer(processes, run, endpointOf(run, replicas), directory);
+    const counts = replicas.counts();
+    if (counts.some(isUnused)) throw new Error(`Requests per replica: ${counts.join(", ")}`);
+    return withoutFailures(verdict, cannot);
   });
 }
 
-type Side = "direct" | "through";
+const CLIENTS: Readonly<Record<Side, string>> = {
+  direct: "client.ts",
+  through: "gateway_client.ts",
+  replicas: "replicas_client.ts",
+};
+
+export function playClient(run: ClientRun, options: PlayOptions): Promise<Outcome> {
+  return compare(run.title, options, (side, directory) => {
+    // The referee hands this to a shell; `exec` leaves none behind for its signals to stop at.
+    const command = `exec ${Deno.execPath()} run -A tests/conformance/${CLIENTS[side]}`;
+    return judgeClient(options.processes, run, command, directory);
+  });
+}
 
 async function compare(
   title: string,
   options: PlayOptions,
   judge: (side: Side, directory: string) => Promise<Verdict>,
-  hasDirect = true,
 ): Promise<Outcome> {
   const onSide = async (side: Side): Promise<Verdict> => {
     const directory = `${options.directory}/${title.replaceAll(/[^\w.-]+/g, "_")}/${side}`;
@@ -66,14 +73,21 @@ async function compare(
       return { scenarios: new Map(), unscored: new Set(), problem };
     }
   };
-  if (!hasDirect) {
-    const nothing = { title, differences: [] };
-    return options.isDirectOnly ? nothing : { ...nothing, through: await onSide("through") };
-  }
-  const direct = await onSide("direct");
-  if (options.isDirectOnly) return { title, direct, differences: [] };
-  const through = await onSide("through");
-  return { title, direct, through, differences: differences(direct, through) };
+  const verdicts = new Map<Side, Verdict>();
+  for (const side of options.sides) verdicts.set(side, await onSide(side));
+  const [first, ...others] = verdicts;
+  return {
+    title,
+    verdicts,
+    comparisons: others.map(([side, verdict]) => ({
+      sides: [first![0], side],
+      differences: differences(first![1], verdict),
+    })),
+  };
+}
+
+function endpointOf(run: ServerRun, gateway: Gateway): string {
+  return run.through === "virtual server" ? gateway.virtualEndpoint : gateway.endpoint;
 }
 
 function startFixture(processes: Processes, era: string): Promise<Listener> {

@@ -9,7 +9,7 @@
  */
 
 /** How long a server may take to say where it listens. */
-const START_MS_MAX = 10_000;
+const START_MS_MAX = 20_000;
 /** How long a process may take to end after SIGTERM. */
 const STOP_MS_MAX = 3_000;
 /** Last lines of output kept for an error message. */
@@ -34,6 +34,8 @@ export interface Processes {
   listen(args: readonly string[], env?: Record<string, string>): Promise<Listener>;
   /** Runs a program to its end, or ends it and all that it started after `msMax`. */
   finish(args: readonly string[], msMax: number): Promise<Finished>;
+  /** Gives what is being opened; it is disposed of once, at the end if not before. */
+  keep<T extends AsyncDisposable>(opening: Promise<T>): Promise<T>;
   /** Ends every child and starts no more; for the last line of a program and for signals. */
   end(): Promise<void>;
 }
@@ -49,6 +51,7 @@ interface SpawnOptions {
 
 export function createProcesses(): Processes {
   const running = new Map<Deno.ChildProcess, Target>();
+  const kept = new Set<() => Promise<void>>();
   let isEnding = false;
 
   function start(args: readonly string[], options: SpawnOptions): Deno.ChildProcess {
@@ -96,9 +99,24 @@ export function createProcesses(): Processes {
       return { code, stdout, stderr, isTimedOut };
     },
 
+    async keep(opening) {
+      let disposing: Promise<void> | undefined;
+      const dispose = () =>
+        disposing ??= opening.then((resource) => resource[Symbol.asyncDispose]())
+          .finally(() => kept.delete(dispose));
+      kept.add(dispose);
+      try {
+        return { ...await opening, [Symbol.asyncDispose]: dispose };
+      } catch (cause) {
+        kept.delete(dispose);
+        throw cause;
+      }
+    },
+
     async end() {
       isEnding = true;
       await Promise.all([...running.keys()].map(stop));
+      await Promise.allSettled([...kept].map((dispose) => dispose()));
     },
   };
 }

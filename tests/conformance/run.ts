@@ -1,26 +1,35 @@
 /**
- * Conformance: the official referees, once directly and once through the gateway,
- * compared check by check.
+ * Conformance: the official referees, directly, through the gateway and through three
+ * replicas of it, compared check by check.
  *
- *     deno run -A tests/conformance/run.ts [--only TEXT] [--direct] [--output DIR]
+ *     deno run -A tests/conformance/run.ts [--only TEXT] [--direct | --replicas] [--output DIR]
  *
  * `--only` keeps the runs whose title contains the text, `--direct` leaves the
- * gateway out, `--output` keeps the referee's files. Ends with code 1 when a scored
- * scenario fails or when the two sides differ.
+ * gateway out, `--replicas` plays every run through replicas too, not only some
+ * of them, `--output` keeps the referee's files. Ends with code 1 when a scored
+ * scenario fails or when a side differs from the first.
  *
  * @module
  */
 import { parseArgs } from "node:util";
 import { playClient, type PlayOptions, playServer } from "./play.ts";
 import { createProcesses, type Processes } from "./processes.ts";
+import { LACKING } from "./replicas.ts";
 import { findingsOf, type Outcome, pointsOf, tableOf } from "./report.ts";
-import { CLIENT_RUNS, SERVER_RUNS } from "./runs.ts";
+import {
+  CLIENT_RUNS,
+  type ClientRun,
+  isAlwaysOnReplicas,
+  SERVER_RUNS,
+  type ServerRun,
+  type Side,
+} from "./runs.ts";
 
 /** Client runs in progress at once; server runs are timed by the referee and go alone. */
 const CLIENT_RUNS_AT_ONCE = 2;
 
 /** What is not finished by then counts as failed. */
-const PROGRAM_MS_MAX = 280_000;
+const PROGRAM_MS_MAX = 600_000;
 
 if (import.meta.main) {
   const temporary = await Deno.makeTempDir({ prefix: "conformance-" });
@@ -52,25 +61,36 @@ async function main(args: string[], processes: Processes, temporary: string): Pr
     options: {
       only: { type: "string", default: "" },
       direct: { type: "boolean", default: false },
+      replicas: { type: "boolean", default: false },
       output: { type: "string", default: `${temporary}/output` },
     },
   });
-  const { direct: isDirectOnly, output: directory } = values;
-  return print(await playAll(values.only, { processes, isDirectOnly, directory }));
+  const { only, direct, replicas, output: directory } = values;
+  if (!direct && LACKING !== undefined) console.log(`Replicas are skipped: no ${LACKING}\n`);
+  const isWithReplicas = (run: Run) =>
+    LACKING === undefined && (replicas || isAlwaysOnReplicas(run));
+  const sidesOf = (run: Run): Side[] => {
+    const sides: Side[] = "bridged" in run ? [] : ["direct"];
+    if (!direct) sides.push("through");
+    if (!direct && isWithReplicas(run)) sides.push("replicas");
+    return sides;
+  };
+  return print(await playAll(only, (run) => ({ processes, directory, sides: sidesOf(run) })));
 }
 
-async function playAll(only: string, options: PlayOptions): Promise<Outcome[]> {
-  const isWanted = ({ title }: { title: string }) => title.includes(only);
+type Run = ServerRun | ClientRun;
+
+async function playAll(only: string, optionsFor: (run: Run) => PlayOptions): Promise<Outcome[]> {
+  const isWanted = (run: Run) => run.title.includes(only) && optionsFor(run).sides.length > 0;
   const outcomes: Outcome[] = [];
   for (const run of SERVER_RUNS.filter(isWanted)) {
-    if (options.isDirectOnly && run.bridged !== undefined) continue;
-    outcomes.push(await playServer(run, options));
+    outcomes.push(await playServer(run, optionsFor(run)));
   }
 
   const clientRuns = CLIENT_RUNS.filter(isWanted);
   for (let first = 0; first < clientRuns.length; first += CLIENT_RUNS_AT_ONCE) {
     const batch = clientRuns.slice(first, first + CLIENT_RUNS_AT_ONCE);
-    outcomes.push(...await Promise.all(batch.map((run) => playClient(run, options))));
+    outcomes.push(...await Promise.all(batch.map((run) => playClient(run, optionsFor(run)))));
   }
   return outcomes;
 }

@@ -12,6 +12,9 @@ export const REFEREE = {
   next: "npm:@modelcontextprotocol/conformance@0.2.0-alpha.12",
 } as const;
 
+/** What is in between: nothing, one gateway, or three of them behind a balancer. */
+export type Side = "direct" | "through" | "replicas";
+
 /** The referee is the client: referee, then (or not) the gateway, then the fixture server. */
 export interface ServerRun {
   readonly title: string;
@@ -20,7 +23,7 @@ export interface ServerRun {
   readonly selection: readonly string[];
   /** What of the gateway is in between: the server's own endpoint, or a virtual server. */
   readonly through: "own endpoint" | "virtual server";
-  /** Set where the server does not speak the referee's era: only the gateway's side is played. */
+  /** Set where the server does not speak the referee's era: it is never played directly. */
   readonly bridged?: Bridged;
 }
 
@@ -37,6 +40,12 @@ export interface ClientRun {
   readonly referee: string;
   readonly scenario: string;
   readonly revision: string;
+  readonly isAlwaysOnReplicas: boolean;
+}
+
+/** Whether it is played through replicas even when nobody asks for it. */
+export function isAlwaysOnReplicas(run: ServerRun | ClientRun): boolean {
+  return "through" in run ? run.through === "own endpoint" : run.isAlwaysOnReplicas;
 }
 
 const SUITES: readonly Omit<ServerRun, "through">[] = [
@@ -92,8 +101,8 @@ export const CLIENT_RUNS: readonly ClientRun[] = [
   clientRun("initialize", "2025-11-25"),
   clientRun("tools_call", "2025-11-25"),
   clientRun("json-schema-2020-12-preservation", "2025-11-25"),
-  clientRun("elicitation-sep1034-client-defaults", "2025-11-25"),
-  clientRun("sse-retry", "2025-11-25"),
+  clientRun("elicitation-sep1034-client-defaults", "2025-11-25", { isAlwaysOnReplicas: true }),
+  clientRun("sse-retry", "2025-11-25", { isAlwaysOnReplicas: true }),
   clientRun("tools_call", "2026-07-28"),
   clientRun("json-schema-2020-12-preservation", "2026-07-28"),
   clientRun("request-metadata", "2026-07-28"),
@@ -101,9 +110,14 @@ export const CLIENT_RUNS: readonly ClientRun[] = [
   clientRun("http-custom-headers", "2026-07-28"),
   clientRun("http-invalid-tool-headers", "2026-07-28"),
   clientRun("json-schema-ref-no-deref", "2026-07-28"),
-  clientRun("sep-2322-client-request-state", "2026-07-28"),
+  clientRun("sep-2322-client-request-state", "2026-07-28", { isAlwaysOnReplicas: true }),
 ];
 
-function clientRun(scenario: string, revision: string): ClientRun {
-  return { title: `client ${revision} ${scenario}`, referee: REFEREE.next, scenario, revision };
+function clientRun(
+  scenario: string,
+  revision: string,
+  { isAlwaysOnReplicas = false } = {},
+): ClientRun {
+  const title = `client ${revision} ${scenario}`;
+  return { title, referee: REFEREE.next, scenario, revision, isAlwaysOnReplicas };
 }

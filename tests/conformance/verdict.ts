@@ -32,8 +32,8 @@ export interface Difference {
   readonly scenario: string;
   readonly check: string;
   readonly status: string;
-  readonly direct: number;
-  readonly through: number;
+  /** How often on the one side, and on the other. */
+  readonly counts: readonly [number, number];
 }
 
 /** Scenarios that count and did not pass, with the ids of the checks that failed. */
@@ -68,13 +68,13 @@ export function withoutFailures(verdict: Verdict, ids: readonly string[]): Verdi
 }
 
 /** Every scenario, check and status that did not occur equally often on both sides. */
-export function differences(direct: Verdict, through: Verdict): Difference[] {
-  const left = occurrences(direct);
-  const right = occurrences(through);
+export function differences(one: Verdict, other: Verdict): Difference[] {
+  const left = occurrences(one);
+  const right = occurrences(other);
   return [...new Set([...left.keys(), ...right.keys()])].sort().flatMap((key) => {
     const [scenario = "", check = "", status = ""] = key.split("\t");
-    const counts = { direct: left.get(key) ?? 0, through: right.get(key) ?? 0 };
-    return counts.direct === counts.through ? [] : [{ scenario, check, status, ...counts }];
+    const counts = [left.get(key) ?? 0, right.get(key) ?? 0] as const;
+    return counts[0] === counts[1] ? [] : [{ scenario, check, status, counts }];
   });
 }
 

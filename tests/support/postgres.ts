@@ -22,8 +22,11 @@ export interface OwnSchema extends AsyncDisposable {
 
 /** A test that needs PostgreSQL. */
 export function postgresTest(name: string, test: () => Promise<void>): void {
-  const isSkipped = !isThere && Deno.env.get("CI") !== "true";
-  Deno.test({ name: isSkipped ? `${name} (no PostgreSQL)` : name, ignore: isSkipped, fn: test });
+  Deno.test({
+    name: IS_SKIPPED ? `${name} (no PostgreSQL)` : name,
+    ignore: IS_SKIPPED,
+    fn: test,
+  });
 }
 
 export async function ownSchema(): Promise<OwnSchema> {
@@ -61,3 +64,5 @@ const isThere = await (async () => {
     await sql.end({ timeout: 1 });
   }
 })();
+
+export const IS_SKIPPED = !isThere && Deno.env.get("CI") !== "true";
