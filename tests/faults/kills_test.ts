@@ -17,7 +17,7 @@ import {
   REPLICAS,
   shareOf,
 } from "../support/crowd_world.ts";
-import { figure, timed } from "../support/figures.ts";
+import { figure, median, timed } from "../support/figures.ts";
 import type { Finding } from "../support/history.ts";
 import { replicasTest } from "../support/replicas.ts";
 import { type Seeded, seeded } from "../support/seeded.ts";
@@ -149,8 +149,10 @@ function print(story: Story): void {
   for (const [name, outcomes] of Object.entries({ "without a session": modern, inSession })) {
     console.log(`F40  errors ${name}: ${errorsOf(outcomes)}`);
   }
-  const failing = Math.max(...kills.map((kill) => failingMs(story, kill)));
-  figure("F40", "new requests fail for", failing, `at most ${NEW_MS_MAX}`, " ms");
+  const failing = kills.map((kill) => failingMs(story, kill));
+  const bar = `at most ${NEW_MS_MAX}`;
+  figure("F40", "new requests fail for, median of the kills", median(failing), bar, " ms");
+  figure("F40", "new requests fail for, at the longest", Math.max(...failing), bar, " ms");
   const sessionsMs = Math.max(...kills.map((kill) => kill.sessionsMs));
   figure("F40", "sessions are used again after", sessionsMs, `at most ${SESSION_MS_MAX}`, " ms");
   figure("F40", "sessions lost", lostSessions, "0");

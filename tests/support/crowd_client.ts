@@ -55,6 +55,8 @@ export interface CrowdSession extends CrowdClient {
 /** The whole of a call: who does not know by then how it ended is waiting in vain. */
 const DEADLINE_MS = 60_000;
 const AGAIN_MS = 50;
+/** Codes up to here are those of JSON-RPC and MCP. */
+const JSON_RPC_MAX = -32_000;
 const NAMES = /call-[\w-]+-\d+/g;
 
 /** What came of one HTTP request. */
@@ -153,13 +155,16 @@ async function played(who: CrowdWho, { tool }: CrowdCall, ask: Ask): Promise<Out
   // More than one answer is told of as well.
   const responses = reply.messages.filter(isResponse);
   for (const response of responses) {
-    const hasOwnId = JSON.stringify(response.id) === idText;
+    // What is refused before it is read has the id null.
+    const isUnread = response.id === null && "error" in response;
+    const hasOwnId = isUnread || JSON.stringify(response.id) === idText;
     if ("result" in response) who.tell({ what: "answered", call, names, hasOwnId });
     else {
       const { code, message, data } = response.error as Message & { data?: Message };
-      error = String(code);
-      const isNothingDone = data?.retryable === true;
       const said = `${code} ${message}`;
+      // Those of the gateway's own are known; the others say what they are about.
+      error = Number(code) <= JSON_RPC_MAX ? said : String(code);
+      const isNothingDone = data?.retryable === true;
       who.tell({ what: "failed", call, error: said, isNothingDone, names, hasOwnId });
     }
   }
