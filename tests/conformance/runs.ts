@@ -99,9 +99,9 @@ export const SERVER_RUNS: readonly ServerRun[] = [
 
 export const CLIENT_RUNS: readonly ClientRun[] = [
   clientRun("initialize", "2025-11-25"),
-  clientRun("tools_call", "2025-11-25"),
+  clientRun("tools_call", "2025-11-25", { isAlwaysOnReplicas: true }),
   clientRun("json-schema-2020-12-preservation", "2025-11-25"),
-  clientRun("elicitation-sep1034-client-defaults", "2025-11-25", { isAlwaysOnReplicas: true }),
+  clientRun("elicitation-sep1034-client-defaults", "2025-11-25"),
   clientRun("sse-retry", "2025-11-25"),
   clientRun("tools_call", "2026-07-28"),
   clientRun("json-schema-2020-12-preservation", "2026-07-28"),

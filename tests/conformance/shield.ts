@@ -16,7 +16,8 @@ export function startShield(upstreamUrl: string): Shield {
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     async (request) => {
-      const body = request.body === null ? undefined : await request.text();
+      // A DELETE may come with a body of no length.
+      const body = await request.text() || undefined;
       return ownAnswer(request, body) ?? await relayed(request, body, upstreamUrl);
     },
   );
