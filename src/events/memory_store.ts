@@ -9,17 +9,18 @@ import type { Clock } from "../platform/clock.ts";
 import { createFollowers } from "./followers.ts";
 import { at, lengthOf, newQueue, type Queue, takeOldest } from "./queue.ts";
 import { firstSlice } from "./slice.ts";
-import type {
-  AppendOptions,
-  EventStore,
-  EventStoreOptions,
-  NewEvent,
-  NewStream,
-  Replay,
-  StreamEvent,
-  StreamId,
-  StreamSession,
-  StreamState,
+import {
+  type AppendOptions,
+  type EventStore,
+  type EventStoreOptions,
+  isOfCall,
+  type NewEvent,
+  type NewStream,
+  type Replay,
+  type StreamEvent,
+  type StreamId,
+  type StreamSession,
+  type StreamState,
 } from "./store.ts";
 
 /** What an event and a stream hold beside their messages, roughly: for `totalBytesMax`. */
@@ -101,7 +102,7 @@ export function createMemoryStore(
 
   function expireLive(stream: Stream, cutoffMs: number): void {
     if (stream.isGone || stream.isEnded) return;
-    if (stream.runner !== "" && stream.atMs <= cutoffMs) return forget(stream);
+    if (isOfCall(stream.runner) && stream.atMs <= cutoffMs) return forget(stream);
     heldBytes -= stream.heldBytes;
     expire(stream, cutoffMs);
     heldBytes += stream.heldBytes;

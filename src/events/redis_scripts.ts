@@ -13,7 +13,7 @@
 import { Buffer } from "node:buffer";
 import { redisKey, redisScript, type Reply, TIME_LUA } from "../platform/redis.ts";
 import { SEAL_BYTES } from "../platform/secret_box.ts";
-import type { StreamId, StreamSession } from "./store.ts";
+import { type StreamId, type StreamSession, WRITER } from "./store.ts";
 
 const KIND_BYTES = 1;
 const TIME_BYTES = 13;
@@ -41,6 +41,9 @@ export function channelOf(session: StreamSession, id: StreamId): string {
 
 /** `find` leaves out what is over its time and still there: Redis is not that exact. */
 const FIND_LUA = `${TIME_LUA}
+local function isOfCall(runner)
+  return runner ~= '' and string.sub(runner, 1, 1) ~= '${WRITER}'
+end
 local function find(key, now, ttl)
   local found = redis.call('HMGET', key, 'last', 'ended', 'at', 'runner', 'bytes')
   if not found[1] then return nil end
@@ -48,12 +51,12 @@ local function find(key, now, ttl)
     last = tonumber(found[1]), isEnded = found[2] == '1', runner = found[4],
     bytes = tonumber(found[5]),
   }
-  local isForCalls = stream.isEnded or stream.runner ~= ''
+  local isForCalls = stream.isEnded or isOfCall(stream.runner)
   if isForCalls and tonumber(found[3]) + ttl <= now then return nil end
   return stream
 end
 local function prolong(key, stream, ttl, live)
-  local isForCalls = stream.isEnded or stream.runner ~= ''
+  local isForCalls = stream.isEnded or isOfCall(stream.runner)
   redis.call('PEXPIRE', key, isForCalls and ttl or math.max(ttl, live))
 end
 `;

@@ -9,7 +9,7 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Sqlite } from "../storage/sqlite.ts";
 import { ROW_BYTES, type Windows } from "./sqlite_windows.ts";
-import type { EventStoreOptions, StreamId } from "./store.ts";
+import { type EventStoreOptions, isOfCall, type StreamId } from "./store.ts";
 
 /** Does one thing that is to be done; false when there is none. */
 export type Step = () => boolean;
@@ -101,11 +101,13 @@ export function createForgetting(
     return true;
   }
 
-  /** A stream without a runner lives as long as its session, the others while they are used. */
+  /** A stream of no call lives as long as its session, the others while they are used. */
   function forgetIdle(nowMs: number): boolean {
     const stream = sql.oldest.get(0, nowMs - ttlMs);
     if (stream === undefined) return false;
-    const usedMs = stream.runner === "" ? nowMs : Number(sql.newestMs.get(stream.no!)?.at_ms ?? 0);
+    const usedMs = !isOfCall(String(stream.runner))
+      ? nowMs
+      : Number(sql.newestMs.get(stream.no!)?.at_ms ?? 0);
     if (usedMs <= nowMs - ttlMs) return forget(stream);
     sql.lookAgain.run(usedMs, stream.no!);
     return true;

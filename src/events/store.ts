@@ -29,10 +29,26 @@ export type StreamSession = string;
 export interface NewStream {
   readonly id: StreamId;
   readonly session: StreamSession;
-  /** The process that runs the call whose messages these are; empty for a stream of no call. */
+  /**
+   * The process that runs the call whose messages these are; for a stream of no call empty, or who
+   * alone may write to it (`writerOf`).
+   */
   readonly runner: string;
   /** What another runner needs to go on. Opaque here; a few hundred bytes. */
   readonly note: string;
+}
+
+/** The name of a process that alone writes to a stream of no call. */
+export function writerOf(process: string): string {
+  return WRITER + process;
+}
+
+/** What no name of a process begins with. */
+export const WRITER = "~";
+
+/** A stream of no call lives as long as its session, however long nothing comes. */
+export function isOfCall(runner: string): boolean {
+  return runner !== "" && !runner.startsWith(WRITER);
 }
 
 export interface NewEvent {

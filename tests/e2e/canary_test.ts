@@ -12,7 +12,8 @@ import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { freePort } from "../support/free_port.ts";
 import { callModern } from "../support/modern.ts";
 import { type Gateway, NEVER_HOLDS_BACK, startGateway } from "../support/processes.ts";
-import { runProgram } from "../support/program.ts";
+import { runProgram, startProgram } from "../support/program.ts";
+import { until } from "../support/until.ts";
 import { headerOf, type RawReply, requestTo, sendRaw } from "../support/raw_http.ts";
 import { callSession, initialize } from "../support/session_client.ts";
 import { mintToken } from "../support/tokens.ts";
@@ -126,12 +127,15 @@ Deno.test("the password of a database that cannot be reached is in no line", asy
   const password = canary("database");
   const url = `postgres://somebody:${encodeURIComponent(password)}@127.0.0.1:${freePort()}/none`;
   const said: string[] = [];
-  for (const command of ["serve", "doctor", "migrate"]) {
-    const { stdout, stderr } = await runProgram([command, "--port", "0"], {
-      env: { ...GIVEN, TRUST_PROXY_AUTH: "true", TRUSTED_PROXIES: "::1", DATABASE_URL: url },
-    });
+  const env = { ...GIVEN, TRUST_PROXY_AUTH: "true", TRUSTED_PROXIES: "::1", DATABASE_URL: url };
+  for (const command of ["doctor", "migrate"]) {
+    const { stdout, stderr } = await runProgram([command, "--port", "0"], { env });
     said.push(stdout, stderr);
   }
+  // It waits for its database.
+  await using gateway = startProgram(["serve", "--port", "0"], { env });
+  await until("a word of the database", () => gateway.stderr().includes("127.0.0.1"));
+  said.push(gateway.stdout(), gateway.stderr());
   assert(said.join("").includes("127.0.0.1"), "nothing was said of the database");
   assertEquals(canariesIn(said.join("\n"), { password, ...GIVEN }), []);
 });

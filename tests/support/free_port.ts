@@ -5,21 +5,42 @@
  */
 
 import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
 
 /** Below those that the system gives to whoever connects or asks for any. */
 const PORT_MIN = 10_000;
 const PORT_MAX = 32_000;
 
+/** Given ports are noted here, for other tests that run at the same time. */
+const GIVEN_DIR = `${tmpdir()}/sallyport-ports`;
+/** Longer than all tests take. */
+const GIVEN_MS = 20 * 60_000;
+
 /** A port on loopback on which nothing listens, and that nobody else is given meanwhile. */
 export function freePort(): number {
+  Deno.mkdirSync(GIVEN_DIR, { recursive: true });
   for (;;) {
     const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
+    if (!isFirst(`${GIVEN_DIR}/${port}`)) continue;
     try {
       using _ = Deno.listen({ hostname: "127.0.0.1", port });
       return port;
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     }
+  }
+}
+
+function isFirst(note: string): boolean {
+  try {
+    Deno.openSync(note, { write: true, createNew: true }).close();
+    return true;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    const givenMs = Deno.statSync(note).mtime?.getTime() ?? 0;
+    if (Date.now() - givenMs < GIVEN_MS) return false;
+    Deno.utimeSync(note, new Date(), new Date());
+    return true;
   }
 }
 

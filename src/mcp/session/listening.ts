@@ -7,7 +7,13 @@
  */
 import { GatewayError } from "../../domain/errors.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
-import type { AppendOptions, NewEvent, StreamId, StreamState } from "../../events/store.ts";
+import {
+  type AppendOptions,
+  type NewEvent,
+  type StreamId,
+  type StreamState,
+  writerOf,
+} from "../../events/store.ts";
 import type { EventIds } from "./event_id.ts";
 import type { Others } from "./others.ts";
 import type { Reader } from "./reader.ts";
@@ -133,7 +139,8 @@ export function createListening(deps: ListeningDeps): Listening {
 
   /** Makes the stream if it is not there, or not any more. */
   async function begin({ key, listening, base, upstreams }: Session): Promise<void> {
-    const runner = upstreams.get(base.server)?.state.watcher ?? "";
+    const watcher = upstreams.get(base.server)?.state.watcher;
+    const runner = watcher === undefined ? "" : writerOf(watcher);
     await store.open({ session: key, id: listening, runner, note: "" });
   }
 
@@ -157,7 +164,7 @@ export function createListening(deps: ListeningDeps): Listening {
     },
     say: append,
     heard: (session, events, upstreamEventId) =>
-      append(session, events, { runner: remote.self, upstreamEventId }),
+      append(session, events, { runner: writerOf(remote.self), upstreamEventId }),
   };
 }
 

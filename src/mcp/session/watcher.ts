@@ -5,7 +5,7 @@
  * @module
  */
 import type { Remote } from "../../events/remote.ts";
-import type { EventStore } from "../../events/store.ts";
+import { type EventStore, writerOf } from "../../events/store.ts";
 import type { Session, UpstreamState } from "./session.ts";
 import type { UpstreamSessions } from "./upstream_sessions.ts";
 import type { Watches } from "./watches.ts";
@@ -30,6 +30,7 @@ export interface WatcherDeps {
 
 export function createWatcher({ remote, upstream, watches, store }: WatcherDeps): Watcher {
   const self = remote.self;
+  const writer = writerOf(self);
 
   async function elsewhere(session: Session): Promise<string | undefined> {
     const watcher = wholeState(session)?.watcher;
@@ -58,11 +59,11 @@ export function createWatcher({ remote, upstream, watches, store }: WatcherDeps)
   }
 
   async function fence({ key, listening }: Session): Promise<void> {
-    if (await store.open({ id: listening, session: key, runner: self, note: "" })) return;
+    if (await store.open({ id: listening, session: key, runner: writer, note: "" })) return;
     for (;;) {
       const runner = (await store.find(key, listening))?.runner;
-      if (runner === undefined || runner === self) return;
-      if (await store.claim(key, listening, runner, self)) return;
+      if (runner === undefined || runner === writer) return;
+      if (await store.claim(key, listening, runner, writer)) return;
     }
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
+import { writerOf } from "../../../src/events/store.ts";
 import { messages } from "../../support/event_model.ts";
 import { fakeClock } from "../../support/fake_clock.ts";
 import { ALL_BYTES, type Case, type OpenStore, ROOMY, shortcuts } from "./case.ts";
@@ -59,8 +60,24 @@ export function expiring(it: Case): void {
     assertEquals(await kept("s"), ["3 c", "5 e", "6 f"]);
   });
 
-  it("a stream of no call stays, however long nothing comes", { ttlMs: 1_000 }, async (f) => {
-    await f.open("s", { runner: "" });
+  for (const [whose, runner] of [["nobody's", ""], ["a writer's", writerOf("one")]] as const) {
+    it(
+      `a stream of no call stays, however long nothing comes: ${whose}`,
+      { ttlMs: 1_000 },
+      async (f) => {
+        await f.open("s", { runner });
+        for (let i = 0; i < 5; i++) {
+          f.clock.advance(5_000);
+          await f.store.sweep();
+        }
+        assertEquals(await f.append("s", "a"), 1);
+      },
+    );
+  }
+
+  it("a stream of no call that is claimed by a writer stays too", { ttlMs: 1_000 }, async (f) => {
+    await f.open("s", { runner: writerOf("one") });
+    assertEquals(await f.store.claim("s", writerOf("one"), writerOf("two")), true);
     for (let i = 0; i < 5; i++) {
       f.clock.advance(5_000);
       await f.store.sweep();
