@@ -60,7 +60,7 @@ redisTest("by Redis' own time a session idles out, and is taken by one replica",
 });
 
 redisTest("F22: after a restart that kept its data the sessions are there", async () => {
-  await using kept = await startRedis("--appendonly", "yes");
+  await using kept = await startRedis("--appendonly", "yes", "--appendfsync", "always");
   const redis = await connectRedis(kept);
   const deps = { redis, clock: systemClock, time: REDIS_TIME };
   const directory = createRedisDirectory(deps, { idleMs: 60_000 });
