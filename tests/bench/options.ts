@@ -29,6 +29,7 @@ const NOT_SHORT: readonly (ContenderName | CaseName | HoldingName)[] = [
   "callers-1k-32",
   "callers-side-by-side",
   "audit-side-by-side",
+  "scale-50000",
 ];
 
 export interface Options {
