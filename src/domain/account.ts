@@ -26,7 +26,8 @@ export interface Team {
   readonly seq: number;
 }
 
-export type TeamRole = "owner" | "member";
+export const TEAM_ROLES = ["owner", "member"] as const;
+export type TeamRole = typeof TEAM_ROLES[number];
 
 export interface Member {
   readonly teamId: string;

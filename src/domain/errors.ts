@@ -87,7 +87,7 @@ export interface Fault {
 export class FaultyRequest extends GatewayError {
   readonly faults: readonly Fault[];
 
-  constructor(code: "invalid_request" | "conflict", message: string, faults: readonly Fault[]) {
+  constructor(code: ErrorCode, message: string, faults: readonly Fault[]) {
     super(code, message);
     this.faults = faults;
   }

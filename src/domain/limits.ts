@@ -233,6 +233,8 @@ export const LIMITS = {
   /** Values in it, those that YAML names twice counted twice. */
   openApiNodes: 1_000_000,
   openApiOperations: 5_000,
+  /** Of each kind in an export document of the reference system; less than that fits in here. */
+  referenceEntries: 10_000,
   /** Times that YAML may name again what it has named, all that this comes to included. */
   yamlAliases: 1_000,
   /** Of the schema of one imported tool: all of it is checked by, see `schemaKeywords`. */
@@ -245,6 +247,12 @@ export const LIMITS = {
   apiBodyBytes: 1024 * 1024,
   /** The same of an import: a document as text, in which every second character is escaped. */
   apiImportBytes: 8 * 1024 * 1024,
+  /** Of each kind in a bundle that comes through the API. */
+  bundleEntries: 10_000,
+  /** The same of an import at the command line: a bundle of everything that can be made. */
+  bundleBytes: 256 * 1024 * 1024,
+  /** Places that one refusal names. */
+  apiFaults: 100,
   /** Records on one page of a list, and what the definitions on it may come to. */
   apiPageItems: 500,
   apiPageBytes: 2 * 1024 * 1024,

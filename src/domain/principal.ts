@@ -32,6 +32,11 @@ export interface Principal {
   readonly expiresAtMs: number;
 }
 
+/** To whom belongs what it makes: to nobody what is made at the command line. */
+export function subjectOf({ subject }: Pick<Principal, "subject">): string | undefined {
+  return subject === "" ? undefined : subject;
+}
+
 /** What tells principals apart: everything that is kept for one is kept under this. */
 export function callerOf({ kind, subject }: Pick<Principal, "kind" | "subject">): string {
   return `${kind} ${subject}`;
@@ -58,6 +63,20 @@ const NOTHING = {
   onlyServer: undefined,
   tokenId: undefined,
 };
+
+/** Whoever runs the gateway, at its command line. */
+export const OPERATOR: Principal = Object.freeze({
+  kind: "gateway_jwt",
+  subject: "",
+  isAdmin: true,
+  teams: undefined,
+  ownedTeams: [],
+  seesOwn: true,
+  permissions: undefined,
+  onlyServer: undefined,
+  tokenId: undefined,
+  expiresAtMs: Infinity,
+});
 
 export const ANONYMOUS: Principal = Object.freeze({
   kind: "anonymous",

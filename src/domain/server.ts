@@ -3,7 +3,8 @@
  *
  * @module
  */
-export type Visibility = "public" | "team" | "private";
+export const VISIBILITIES = ["public", "team", "private"] as const;
+export type Visibility = typeof VISIBILITIES[number];
 
 /** Who may see a record. */
 export interface Audience {

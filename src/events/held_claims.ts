@@ -15,10 +15,12 @@ export interface HeldClaims {
     lost: () => void,
     release: () => Promise<unknown>,
   ) => Claim;
+  /** Somebody else has it, or may have. */
+  readonly lose: (name: string, claim: Claim) => void;
   readonly list: () => readonly (readonly [string, Claim])[];
 }
 
-/** They are lost with the presence of this replica. */
+/** They are lost with the presence of this replica, if not before. */
 export function createHeldClaims(presence: Presence): HeldClaims {
   const held = new Map<string, { readonly claim: Claim; readonly lost: () => void }>();
   presence.onLost(() => {
@@ -40,6 +42,12 @@ export function createHeldClaims(presence: Presence): HeldClaims {
       };
       held.set(name, { claim, lost });
       return claim;
+    },
+    lose(name, claim) {
+      const known = held.get(name);
+      if (known?.claim !== claim) return;
+      held.delete(name);
+      known.lost();
     },
     list: () => [...held].map(([name, { claim }]) => [name, claim]),
   };

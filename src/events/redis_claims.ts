@@ -37,8 +37,23 @@ redis.call('PEXPIRE', KEYS[1], ${CLAIM_MS})
 return { ARGV[1], fence }
 `);
 
+/** The number is over by the time that it is forgotten. */
+const RELEASED_MS = 10_000;
+
+/** What was taken anew meanwhile is left alone: this may come late. */
 const RELEASE = redisScript(`
-if redis.call('HGET', KEYS[1], 'holder') == ARGV[1] then redis.call('HSET', KEYS[1], 'holder', '') end
+local found = redis.call('HMGET', KEYS[1], 'holder', 'fence')
+if found[1] ~= ARGV[1] or found[2] ~= ARGV[2] then return end
+redis.call('HSET', KEYS[1], 'holder', '')
+redis.call('PEXPIRE', KEYS[1], ${RELEASED_MS})
+`);
+
+/** Whether it stands as it was taken: a server that failed over may be behind that. */
+const RENEW = redisScript(`
+local found = redis.call('HMGET', KEYS[1], 'holder', 'fence')
+if found[1] ~= ARGV[1] or found[2] ~= ARGV[2] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ${CLAIM_MS})
+return 1
 `);
 
 const keyOf = (name: string) => redisKey(`claim-${name}`, "claim");
@@ -62,7 +77,8 @@ export function createRedisClaims(
       [holder, fence] = await attempt(name, holder);
     }
     if (holder !== self) return holder;
-    return held.add(name, fence, lost, () => redis.run(RELEASE, [keyOf(name)], [self]));
+    const release = () => redis.run(RELEASE, [keyOf(name)], [self, String(fence)]);
+    return held.add(name, fence, lost, release);
   }
 
   function take(name: string, lost: () => void): Promise<Claim | ReplicaId> {
@@ -76,11 +92,17 @@ export function createRedisClaims(
     return taken;
   }
 
-  const stop = repeat(timers, RENEW_MS, async () => {
-    const names = held.list().map(([name]) => name);
-    const renewed = names.map((name) => redis.ask("PEXPIRE", keyOf(name), String(CLAIM_MS)));
+  async function renew(): Promise<void> {
+    const renewed = held.list().map(async ([name, claim]) => {
+      const stands = await redis.run(RENEW, [keyOf(name)], [self, String(claim.fence)]);
+      if (stands === 0) held.lose(name, claim);
+    });
     await Promise.allSettled(renewed);
-  });
+  }
+
+  const stop = repeat(timers, RENEW_MS, renew);
+  // What it is connected to now may be another server, which has forgotten the last moments.
+  redis.onChange((isUp) => void (isUp && renew()));
 
   return {
     take,

@@ -153,7 +153,8 @@ export function createRedisStore(deps: RedisStoreDeps, options: RedisStoreOption
       const args = [time(), ttl, String(afterSeq), String(bytesMax)];
       const reply = listOf(await redis.run(REPLAY, streamKeys(session, id), args));
       const replay = replayOf(seals, `${session}/${id}`, reply);
-      if (replay !== undefined) known.note(id, replay.lastSeq);
+      // Somebody has the one that is asked for behind.
+      if (replay !== undefined) known.note(id, Math.max(afterSeq, replay.lastSeq));
       return replay;
     },
 

@@ -3,7 +3,8 @@
  * call, the call that runs. An answer comes in parts.
  *
  * Signals may be lost, and whoever sends them may die: a question is acknowledged within `ACK_MS`,
- * parts are numbered so that a hole is noticed, and both sides look whether the other is there.
+ * parts are numbered so that a hole is noticed, and both sides look whether the other is there. Who
+ * waits asks now and then how far the answer is, as the last of it may be lost too.
  *
  * @module
  * @see design.md, "Sessions belong to no replica, running calls do"
@@ -99,6 +100,7 @@ export function createRemote({ post, timers, failed }: RemoteDeps): Remote {
   const answered = new Map<string, Answered>();
   const kinds = new Map<string, Answering>();
   const closing = new AbortController();
+  const watch = watchWith({ post, timers }, closing.signal);
 
   function say(to: string, signal: Signal, body?: Uint8Array): Promise<void> {
     return post.send(to, encoded(signal, body));
@@ -115,7 +117,8 @@ export function createRemote({ post, timers, failed }: RemoteDeps): Remote {
     asked.set(id, one);
     const over = () => void asked.delete(id);
     one.ended.then(over, over);
-    watch(to, one.ended, () => one.fail(new Lost()));
+    const lives = () => aside(to, { op: "where", id, seq: one.taken() });
+    watch(to, one.ended, { gone: () => one.fail(new Lost()), lives });
     try {
       await say(to, { op: "ask", id, kind, about: question.about }, question.body);
       await within(timers, ACK_MS, one.got);
@@ -133,21 +136,6 @@ export function createRemote({ post, timers, failed }: RemoteDeps): Remote {
     };
   }
 
-  /** Calls `gone` when the other replica dies before `ended`. */
-  function watch(replica: string, ended: Promise<unknown>, gone: () => void): void {
-    const stop = new AbortController();
-    const over = () => stop.abort();
-    ended.then(over, over);
-    const signal = AbortSignal.any([stop.signal, closing.signal]);
-    const look = async () => {
-      for (;;) {
-        await sleep(timers, LOOK_MS, signal);
-        if (!await post.isAlive(replica).catch(() => true)) return gone();
-      }
-    };
-    look().catch(() => {});
-  }
-
   function begin(
     from: string,
     { id, kind, about }: Extract<Signal, { op: "ask" }>,
@@ -158,23 +146,29 @@ export function createRemote({ post, timers, failed }: RemoteDeps): Remote {
     answered.set(id, one);
     aside(from, { op: "got", id });
     const done = (async () => {
-      let seq = 0;
       let error: Failure | undefined;
       try {
         const parts = answering?.({ about, body }, one.wanted) ?? [];
         for await (const part of parts) {
           if (one.wanted.aborted) return;
-          await one.room(++seq);
-          await say(from, { op: "part", id, seq, about: part.about }, part.body);
+          await one.room();
+          await say(from, { op: "part", id, seq: one.next(), about: part.about }, part.body);
         }
       } catch (cause) {
         if (one.wanted.aborted) return;
         failed(kind, cause);
         error = failureOf(cause);
       }
-      await say(from, { op: "end", id, seq, ...error && { error } });
+      await say(from, { op: "end", id, seq: one.sent(), ...error && { error } });
     })().catch((error) => failed(kind, error)).finally(() => answered.delete(id));
-    watch(from, done, one.stop);
+    watch(from, done, { gone: one.stop, lives() {} });
+  }
+
+  /** What was said last may have been lost, and nothing would come after it. */
+  function tellWhere(from: string, id: string, seq: number): void {
+    const one = answered.get(id);
+    one?.taken(seq);
+    aside(from, { op: "at", id, seq: one?.sent() ?? -1 });
   }
 
   post.receive((from, bytes) => {
@@ -183,8 +177,10 @@ export function createRemote({ post, timers, failed }: RemoteDeps): Remote {
     else if (signal.op === "got") asked.get(signal.id)?.acknowledged();
     else if (signal.op === "part") asked.get(signal.id)?.put(signal.seq, signal.about, body);
     else if (signal.op === "end") asked.get(signal.id)?.end(signal.seq, signal.error);
+    else if (signal.op === "at") asked.get(signal.id)?.at(signal.seq);
+    else if (signal.op === "where") tellWhere(from, signal.id, signal.seq);
     else if (signal.op === "taken") answered.get(signal.id)?.taken(signal.seq);
-    else answered.get(signal.id)?.stop();
+    else if (signal.op === "stop") answered.get(signal.id)?.stop();
   });
 
   return {
@@ -206,6 +202,30 @@ export function createRemote({ post, timers, failed }: RemoteDeps): Remote {
       for (const one of answered.values()) one.stop();
       for (const one of asked.values()) one.fail(new Lost());
     },
+  };
+}
+
+interface Watched {
+  readonly gone: () => void;
+  /** Now and then. */
+  readonly lives: () => void;
+}
+
+/** Looks until `ended` whether the other replica lives. */
+function watchWith({ post, timers }: Pick<RemoteDeps, "post" | "timers">, closing: AbortSignal) {
+  return (replica: string, ended: Promise<unknown>, { gone, lives }: Watched): void => {
+    const stop = new AbortController();
+    const over = () => stop.abort();
+    ended.then(over, over);
+    const signal = AbortSignal.any([stop.signal, closing]);
+    const look = async () => {
+      for (;;) {
+        await sleep(timers, LOOK_MS, signal);
+        if (!await post.isAlive(replica).catch(() => true)) return gone();
+        lives();
+      }
+    };
+    look().catch(() => {});
   };
 }
 

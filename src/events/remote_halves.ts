@@ -65,6 +65,11 @@ export function createAsked(taken: (seq: number) => void) {
       parts.push({ about, body });
       wake();
     },
+    /** So many parts were sent before this was said. */
+    at(seq: number): void {
+      if (seq !== received) finish(new Lost());
+    },
+    taken: () => handedOut,
     end(seq: number, error: Failure | undefined): void {
       if (error !== undefined) return finish(errorOf(error));
       finish(seq === received ? undefined : new Lost());
@@ -90,14 +95,19 @@ export function createAsked(taken: (seq: number) => void) {
 export function createAnswered() {
   const wanted = new AbortController();
   let takenUpTo = 0;
+  let sent = 0;
   let goOn = () => {};
   return {
     wanted: wanted.signal,
-    async room(seq: number): Promise<void> {
-      while (seq > takenUpTo + AHEAD_MAX && !wanted.signal.aborted) {
+    sent: () => sent,
+    /** Resolves when the next part may be sent. */
+    async room(): Promise<void> {
+      while (sent >= takenUpTo + AHEAD_MAX && !wanted.signal.aborted) {
         await new Promise<void>((resolve) => goOn = resolve);
       }
     },
+    /** It is sent now: its number. */
+    next: () => ++sent,
     taken(seq: number): void {
       takenUpTo = Math.max(takenUpTo, seq);
       goOn();

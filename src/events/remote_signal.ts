@@ -10,6 +10,10 @@ export type Signal =
   | { readonly op: "got"; readonly id: string }
   | { readonly op: "part"; readonly id: string; readonly seq: number; readonly about: unknown }
   | { readonly op: "taken"; readonly id: string; readonly seq: number }
+  /** How far is the answer? All up to `seq` has been taken. */
+  | { readonly op: "where"; readonly id: string; readonly seq: number }
+  /** So many parts were sent; -1 for an answer that is over. */
+  | { readonly op: "at"; readonly id: string; readonly seq: number }
   | { readonly op: "end"; readonly id: string; readonly seq: number; readonly error?: Failure }
   | { readonly op: "stop"; readonly id: string };
 

@@ -123,7 +123,8 @@ export interface EventStore {
 
   /**
    * What is kept of the events after `afterSeq`, from the oldest: about `bytesMax` of them, and at
-   * least one when there is any. `undefined` when the stream is gone.
+   * least one when there is any. `undefined` when the stream is gone. `afterSeq` was given to
+   * somebody: no later event has a number up to it, whatever the store may have lost.
    */
   readonly replay: (
     session: StreamSession,

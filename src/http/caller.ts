@@ -15,6 +15,8 @@ export interface ServeInfo {
   readonly completed: Promise<void>;
   /** The address at the other end of the connection: the client's, or a proxy's. */
   readonly peer: string;
+  /** Whether no request has come over this connection before, as far as can be told. */
+  readonly isFirst: boolean;
 }
 
 export interface ProxyUserHeader {

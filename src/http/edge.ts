@@ -294,7 +294,7 @@ function serveEndpoint(
     : deps.endpoints.find(slug, principal);
   // One answer for "absent" and "not yours".
   if (!endpoint) throw new GatewayError("not_found", "There is no MCP server at this URL");
-  const { completed: delivered } = c.env as ServeInfo;
+  const { completed: delivered, isFirst } = c.env as ServeInfo;
   const watch = (changed: () => void) => {
     const stops = [deps.watch(principal, changed), deps.endpoints.watch(endpoint, changed)];
     return () => stops.forEach((stop) => stop());
@@ -307,6 +307,7 @@ function serveEndpoint(
     correlationId,
     address,
     delivered,
+    isFirst,
     watch,
   });
 }

@@ -93,7 +93,8 @@ export function createSessionHttp(
     // A client that has left will never know the id: its session is ended again.
     const gone = () => id && endpoint.end(visitor(incoming), id).catch(() => {});
     if (signal.aborted) gone();
-    const isNoticed = leavingIsNoticed(incoming.head.wireBytes, message.bytes.length);
+    const { head, isFirst } = incoming;
+    const isNoticed = leavingIsNoticed(head.wireBytes, message.bytes.length, isFirst);
     const response = options.jsonResponses === "false" && status === 200
       ? stream(incoming, oneEvent(body, gone))
       : id === undefined || isNoticed

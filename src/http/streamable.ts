@@ -29,6 +29,8 @@ export interface StreamableRequest {
   readonly address: () => string;
   /** Settles when the response has been sent, or cannot be any more. */
   readonly delivered: Promise<void>;
+  /** Whether no request has come over this connection before. */
+  readonly isFirst: boolean;
   /**
    * For what goes on without further messages: called back once, when the principal is not what it
    * was any more, or its credential has expired. Gives the way to stop that.

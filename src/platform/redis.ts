@@ -10,7 +10,6 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { createClient, ErrorReply, RESP_TYPES } from "redis";
 import { Buffer } from "node:buffer";
 import { GatewayError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -88,6 +87,8 @@ end
 export type TimeArgument = () => string;
 export const REDIS_TIME: TimeArgument = () => "";
 
+/** Loaded with the first connection: it is a third of all code, and many gateways have no Redis. */
+type Library = typeof import("redis");
 type Client = ReturnType<typeof newClient>;
 
 /** Begins to connect at once; `isUp` says when it has. */
@@ -96,6 +97,8 @@ export function createRedis(url: RedisUrl, { timers }: { readonly timers: Timers
   /** By this connection. */
   let loaded = new Set<string>();
   let live: Client | undefined;
+  let library: Library | undefined;
+  let bytes: ReturnType<typeof bytesOf> | undefined;
   let connecting: Client | undefined;
   let retryMs = RETRY_MS_MIN;
   let retry: Timer | undefined;
@@ -119,7 +122,10 @@ export function createRedis(url: RedisUrl, { timers }: { readonly timers: Timers
   }
 
   async function connect(): Promise<void> {
-    const client = connecting = newClient(url);
+    library ??= await import("redis");
+    bytes ??= bytesOf(library);
+    if (isClosed) return;
+    const client = connecting = newClient(library, url);
     client.on("error", (cause) => lose(client, cause));
     const timer = timers.after(CONNECT_MS, () => client.destroy());
     try {
@@ -154,12 +160,12 @@ export function createRedis(url: RedisUrl, { timers }: { readonly timers: Timers
       let timer = timers.after(COMMAND_MS - LAST_MS, () => {
         timer = timers.after(LAST_MS, () => lose(client, new Error("Redis does not answer")));
       });
-      client.sendCommand<Reply>(command, BYTES).then((reply) => {
+      client.sendCommand<Reply>(command, bytes!).then((reply) => {
         timer.cancel();
         resolve(reply);
       }, (cause) => {
         timer.cancel();
-        const isAnswer = cause instanceof ErrorReply;
+        const isAnswer = cause instanceof library!.ErrorReply;
         if (isAnswer && !TAKES_NOTHING.test(cause.message)) return reject(refused(cause));
         lose(client, cause);
         reject(away(cause));
@@ -239,10 +245,15 @@ function createChannels(live: () => Client | undefined) {
 
 const PROBE = ["SET", redisKey("probe", "probe"), "", "PX", "60000"];
 
-const BYTES = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } } as const;
+function bytesOf({ RESP_TYPES }: Library) {
+  return { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } } as const;
+}
 
 /** Complete, so that no variable of the environment decides anything. */
-function newClient({ host, port, user, password, database, isTls }: RedisUrl) {
+function newClient(
+  { createClient }: Library,
+  { host, port, user, password, database, isTls }: RedisUrl,
+) {
   const common = { host, port, connectTimeout: CONNECT_MS, reconnectStrategy: false as const };
   return createClient({
     socket: isTls ? { ...common, tls: true } : common,
@@ -266,11 +277,11 @@ function away(cause?: unknown): GatewayError {
 }
 
 /** Of what is not as this program has left it. */
-function refused(cause: ErrorReply): GatewayError {
+function refused(cause: Error): GatewayError {
   return new GatewayError("unavailable", "Redis refused a command", { cause });
 }
 
 function isUnknownScript(error: unknown): boolean {
-  return error instanceof GatewayError && error.cause instanceof ErrorReply &&
+  return error instanceof GatewayError && error.cause instanceof Error &&
     error.cause.message.startsWith("NOSCRIPT");
 }

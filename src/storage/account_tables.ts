@@ -43,6 +43,8 @@ export interface AccountTables {
     readonly find: (id: string) => Promise<TeamRow | undefined>;
     /** Whether there has ever been one. */
     readonly haveBeen: () => Promise<boolean>;
+    /** From now on there has been one, even if there is none now. */
+    readonly begin: () => Promise<void>;
     /** @throws {GatewayError} `conflict` when the slug is taken */
     readonly create: (team: Omit<Team, "seq">) => Promise<TeamRow>;
     /** @throws as `users.update` */
@@ -74,7 +76,10 @@ export interface AccountTables {
   readonly revocations: {
     readonly list: () => Promise<readonly Revocation[]>;
     readonly find: (id: string) => Promise<Revocation | undefined>;
-    readonly create: (revocation: Omit<Revocation, "createdMs">) => Promise<Revocation>;
+    /** @param revocation `createdMs` is now unless given */
+    readonly create: (
+      revocation: Omit<Revocation, "createdMs"> & Partial<Pick<Revocation, "createdMs">>,
+    ) => Promise<Revocation>;
     /** False when it was not there. */
     readonly remove: (id: string) => Promise<boolean>;
   };

@@ -163,6 +163,11 @@ export interface CatalogTables {
      *   changed or removed meanwhile; `not_found` without the server; nothing is changed then
      */
     readonly apply: (upstreamId: string, changes: ItemChanges) => Promise<void>;
+    /**
+     * Items of a server that discovery has not found yet, hidden until it does: what was decided
+     * about them at another place. @throws {GatewayError} `conflict` when an exposed name is taken
+     */
+    readonly expect: (upstreamId: string, items: readonly Item[]) => Promise<void>;
     /** An administrator's changes of one item. @throws as `upstreams.update` */
     readonly update: (
       id: string,

@@ -171,12 +171,12 @@ function createDatabase(parts: Parts): Database {
         return await work();
       } catch (error) {
         const fault = error instanceof GatewayError ? undefined : faultOf(error);
-        if (fault === "again" && attempt < attemptsMax) {
+        if (fault === "stale" || fault === "outdated") renew?.();
+        if ((fault === "again" || fault === "outdated") && attempt < attemptsMax) {
           // Both would get in each other's way again.
           await sleep(timers, jittered(AGAIN_MS * attempt));
           continue;
         }
-        if (fault === "stale") renew?.();
         if (fault === "refused") throw new DatabaseRefused(error);
         if (fault === "taken") throw new NotUnique("It exists already", { cause: error });
         throw fault === undefined ? error : unavailable(error);

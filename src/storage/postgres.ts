@@ -98,6 +98,8 @@ async function prepared(
 /** @see https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const UNIQUE_VIOLATION = "23505";
 const READ_ONLY = "25006";
+/** Of a prepared statement, after a later version has migrated. */
+const PLAN_CHANGED = "0A000";
 const GIVEN_UP: readonly unknown[] = ["40001", "40P01"];
 /** Password, user, database, schema, privileges. */
 const REFUSED = /^(?:28...|3D000|3F000|42501)$/;
@@ -111,5 +113,6 @@ export function postgresFault(error: unknown): Fault | undefined {
   // Whoever was the primary is not any more.
   if (code === READ_ONLY) return "stale";
   if (GIVEN_UP.includes(code)) return "again";
+  if (code === PLAN_CHANGED) return "outdated";
   return REFUSED.test(code) ? "refused" : "broken";
 }

@@ -150,6 +150,8 @@ function arrived(
   isOwned: boolean,
 ): UpstreamReply {
   deadline.end();
+  // Proxies put their usual type on refusals that say nothing.
+  if (body.length === 0 && reply.status >= 400) throw unusable(reply, undefined);
   let left: Uint8Array | undefined = body.length === 0 ? undefined : body;
   const take = () => {
     const message = left;

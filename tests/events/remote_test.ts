@@ -108,6 +108,48 @@ Deno.test("an answer whose end is lost ends when its replica dies", async () => 
   await refused;
 });
 
+for (const [what, lost] of [["end", '"op":"end"'], ["last part", '"op":"part"']] as const) {
+  Deno.test(`an answer whose ${what} is lost ends with an error while its replica lives`, async () => {
+    using w = world();
+    w.b.serve("one", async function* ({ about }, wanted) {
+      yield { about };
+      if (what === "end") return;
+      await new Promise((resolve) => wanted.addEventListener("abort", resolve));
+    });
+    w.posts.lose((_from, _to, text) => text.includes(lost));
+    const asked = all(w.a, "b", "one", { about: 1 });
+    const failure = assertRejects(asked, Lost);
+    await w.pass(5_000);
+    await failure;
+  });
+}
+
+Deno.test("an answer of which nothing is lost goes on, however slow it is", async () => {
+  using w = world();
+  const go = Promise.withResolvers<void>();
+  w.b.serve("slow", async function* () {
+    yield { about: 1 };
+    await go.promise;
+    yield { about: 2 };
+  });
+  const asked = all(w.a, "b", "slow", { about: 0 });
+  await w.pass(60_000);
+  go.resolve();
+  assertEquals(await asked, [{ about: 1, body: new Uint8Array() }, {
+    about: 2,
+    body: new Uint8Array(),
+  }]);
+});
+
+Deno.test("an answer goes on of which it was lost that it had been taken", async () => {
+  using w = world();
+  w.b.serve("count", ({ about }) => count(about as number));
+  w.posts.lose((_from, _to, text) => text.includes('"op":"taken"'));
+  const asked = all(w.a, "b", "count", { about: 40 });
+  await w.pass(5_000);
+  assertEquals((await asked).length, 40);
+});
+
 Deno.test("close() tells the other replica that nothing more is wanted", async () => {
   using w = world();
   let wanted!: AbortSignal;

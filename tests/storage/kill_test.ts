@@ -15,7 +15,7 @@ import { seeded } from "../support/seeded.ts";
 import { spawnDeno } from "../support/spawn.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
-const ROUNDS = Number(Deno.env.get("KILL_ROUNDS") ?? 100);
+const ROUNDS = Number(Deno.env.get("KILL_ROUNDS") ?? 25);
 const LIFE_MS_MAX = 60;
 
 Deno.test(`${ROUNDS} times killed while it writes, a file loses nothing acknowledged`, async () => {

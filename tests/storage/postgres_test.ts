@@ -21,7 +21,7 @@ import { aRow, itemChanges, manyItems } from "../support/catalog_rows.ts";
 import { fakeClock, fakeTimers } from "../support/fake_clock.ts";
 import { openFaultProxy } from "../support/fault_proxy.ts";
 import { openPlace } from "../support/open_databases.ts";
-import { type OwnSchema, ownSchema, postgresTest } from "../support/postgres.ts";
+import { type OwnSchema, ownSchema, ownUser, postgresTest } from "../support/postgres.ts";
 import { denoRun, runProgram } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
@@ -166,25 +166,6 @@ postgresTest("transactions that PostgreSQL gives up are run again, unseen", asyn
 async function migrated({ url }: OwnSchema): Promise<void> {
   await using database = openPlace(url);
   await migrate(database, { clock });
-}
-
-/** A user of PostgreSQL's that is no administrator, on this schema. */
-async function ownUser(
-  schema: OwnSchema,
-): Promise<AsyncDisposable & { readonly url: PostgresUrl }> {
-  const user = `sallyport_test_${crypto.randomUUID().replaceAll("-", "")}`;
-  await schema.ask(`create role ${user} login;
-    grant all on schema ${schema.url.schema} to ${user};
-    grant all on all tables in schema ${schema.url.schema} to ${user}`);
-  return {
-    url: { ...schema.url, user },
-    async [Symbol.asyncDispose]() {
-      await schema.ask(
-        `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${user}'`,
-      );
-      await schema.ask(`drop owned by ${user}; drop role ${user}`);
-    },
-  };
 }
 
 postgresTest(

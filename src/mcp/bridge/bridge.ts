@@ -18,6 +18,7 @@ import type { Reply } from "../dispatch.ts";
 import type { EraProbe } from "../era_probe.ts";
 import { explained } from "../failure.ts";
 import { type JsonObject, METHOD_NOT_FOUND } from "../message.ts";
+import { createParamHeaders } from "../param_headers.ts";
 import { STATELESS_REVISIONS } from "../revisions/revision.ts";
 import { META_SERVER_INFO } from "../revisions/stateless_era.ts";
 import { failureResponse, resultResponse } from "../rpc_error.ts";
@@ -26,6 +27,7 @@ import { createQuestions, type Questions } from "../session/questions.ts";
 import type { Session } from "../session/session.ts";
 import { createSharedSessions, saveInMemory } from "../session/shared_sessions.ts";
 import type { StatelessServers } from "../session/stateless/servers.ts";
+import { atOnce } from "../session/renewals.ts";
 import { createUpstreamSessions } from "../session/upstream_sessions.ts";
 import { createWatches } from "../session/watches.ts";
 import type { RecordCall, UpstreamCall } from "../stateless_calls.ts";
@@ -33,7 +35,6 @@ import { type BridgedCalls, createBridgedCalls } from "./bridged_calls.ts";
 import { offeredDownstream } from "./capabilities.ts";
 import type { GoOnElsewhere } from "./elsewhere.ts";
 import { type BridgedListening, createBridgedListening } from "./listening.ts";
-import { createParamHeaders } from "./param_headers.ts";
 import { createRequestStates } from "./request_state.ts";
 import { type BridgeSessions, createBridgeSessions, isRefusal } from "./upstream_side.ts";
 
@@ -197,6 +198,7 @@ function createParts(deps: BridgeDeps, options: BridgeOptions): Parts {
   const upstream = createUpstreamSessions({
     client: deps.client,
     stateless: deps.stateless,
+    inTurn: atOnce,
     registry: { save: saveInMemory },
     watchAgain: watches.again,
     timers,

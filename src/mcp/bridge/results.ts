@@ -14,7 +14,7 @@ import { INVALID_PARAMS } from "../message.ts";
 import { META_SERVER_INFO, META_SUBSCRIPTION_ID } from "../revisions/stateless_era.ts";
 import { withRenamedUris } from "../view/uris.ts";
 import { type Answer, within } from "../upstream_message.ts";
-import { headerFlawEdits } from "./param_headers.ts";
+import { headerFlawEdits } from "../param_headers.ts";
 import { withoutMembers } from "../removal.ts";
 import { insertion, metaEdits } from "./splice.ts";
 

@@ -8,21 +8,18 @@
 import { ProtocolError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { OwnArgument, OwnSpec } from "../../domain/own_item.ts";
-import type { ItemRow } from "../../storage/catalog_tables.ts";
 import { INVALID_PARAMS, isObject, type JsonObject } from "../message.ts";
+import type { OwnLookup } from "./lookup.ts";
 import { promptNamed } from "./prompts.ts";
 import { resourceOf } from "./resources.ts";
 
 /** @throws {ProtocolError} -32602 for what is not there */
-export function completionOf(
-  items: readonly ItemRow[],
-  { ref, argument }: JsonObject,
-): JsonObject {
+export function completionOf(own: OwnLookup, { ref, argument }: JsonObject): JsonObject {
   if (!isObject(argument) || typeof argument.value !== "string") {
     throw unfit("params.argument must have a name and a value");
   }
   const { name, value } = argument;
-  const found = argumentsOf(specOf(items, ref)).find((one) => one.name === name);
+  const found = argumentsOf(specOf(own, ref)).find((one) => one.name === name);
   if (found === undefined) throw unfit(`There is no argument "${name}" to complete`);
   const values = (found.values ?? []).filter((one) => one.startsWith(value));
   const shown = values.slice(0, LIMITS.completions);
@@ -30,12 +27,10 @@ export function completionOf(
   return { completion: { values: shown, total: values.length, hasMore } };
 }
 
-function specOf(items: readonly ItemRow[], ref: unknown): OwnSpec {
+function specOf(own: OwnLookup, ref: unknown): OwnSpec {
   if (!isObject(ref)) throw unfit("params.ref must name a prompt or a resource");
-  if (ref.type === "ref/prompt") return promptNamed(items, ref.name);
-  const isMeant = ({ kind, upstreamName }: ItemRow) =>
-    kind === "template" && upstreamName === ref.uri;
-  return items.find(isMeant)?.own?.spec ?? resourceOf(items, ref.uri).spec;
+  if (ref.type === "ref/prompt") return promptNamed(own, ref.name);
+  return own.named("template", ref.uri)?.own?.spec ?? resourceOf(own, ref.uri).spec;
 }
 
 function argumentsOf(spec: OwnSpec): readonly Pick<OwnArgument, "name" | "values">[] {

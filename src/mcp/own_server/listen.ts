@@ -13,15 +13,16 @@ import type { UpstreamReply } from "../../upstream/reply.ts";
 import { isObject, type JsonObject } from "../message.ts";
 import { NO_SESSION } from "../replies.ts";
 import { META_SUBSCRIPTION_ID } from "../revisions/stateless_era.ts";
+import type { OwnLookup } from "./lookup.ts";
 import { messageOf } from "./replies.ts";
 
 export interface OwnListenDeps {
-  readonly items: () => readonly ItemRow[];
+  readonly own: OwnLookup;
   readonly follow: Catalog["follow"];
 }
 
-export function createOwnListen({ items, follow }: OwnListenDeps) {
-  const itemOf = (uri: string) => items().find(({ id }) => id === partsOfOwnUri(uri)?.id);
+export function createOwnListen({ own, follow }: OwnListenDeps) {
+  const itemOf = (uri: string) => own.withId(partsOfOwnUri(uri)?.id);
 
   return (id: unknown, { notifications }: JsonObject, abort: AbortController): UpstreamReply => {
     const wanted = isObject(notifications) ? notifications.resourceSubscriptions : undefined;

@@ -23,6 +23,7 @@ import {
 import { accepted, said } from "../replies.ts";
 import { completionOf } from "./completion.ts";
 import { createOwnListen } from "./listen.ts";
+import { createOwnLookup } from "./lookup.ts";
 import { promptNamed, promptOf } from "./prompts.ts";
 import { answered, messageOf } from "./replies.ts";
 import { readingOf, resourceOf } from "./resources.ts";
@@ -36,14 +37,14 @@ export interface OwnServerDeps {
 type Run = (params: JsonObject, request: UpstreamRequest) => JsonObject | Promise<JsonObject>;
 
 export function createOwnServer({ catalog, callTool }: OwnServerDeps): OwnMcpClient {
-  const items = () => catalog.shelf(OWN_SERVER.slug)?.items ?? [];
-  const listen = createOwnListen({ items, follow: catalog.follow });
+  const own = createOwnLookup(() => catalog.shelf(OWN_SERVER.slug)?.items ?? NONE);
+  const listen = createOwnListen({ own, follow: catalog.follow });
 
   const methods: Readonly<Record<string, Run>> = {
-    "tools/call": async (params, request) => ({ ...await callTool(items(), params, request) }),
-    "prompts/get": (params) => promptOf(promptNamed(items(), params.name), params.arguments),
-    "resources/read": (params) => readingOf(resourceOf(items(), params.uri)),
-    "completion/complete": (params) => completionOf(items(), params),
+    "tools/call": async (params, request) => ({ ...await callTool(own, params, request) }),
+    "prompts/get": (params) => promptOf(promptNamed(own, params.name), params.arguments),
+    "resources/read": (params) => readingOf(resourceOf(own, params.uri)),
+    "completion/complete": (params) => completionOf(own, params),
   };
 
   async function send(body: Uint8Array, request: UpstreamRequest): Promise<UpstreamReply> {
@@ -81,4 +82,5 @@ function refusalOf(error: unknown): ProtocolError | undefined {
     : undefined;
 }
 
+const NONE = [] as const;
 const decoder = new TextDecoder();

@@ -6,15 +6,14 @@
  */
 import { ProtocolError } from "../../domain/errors.ts";
 import type { Content, OwnArgument, OwnPrompt } from "../../domain/own_item.ts";
-import type { ItemRow } from "../../storage/catalog_tables.ts";
 import type { TextValues } from "../../catalog/text_template.ts";
 import { INVALID_PARAMS, isObject, type JsonObject } from "../message.ts";
+import type { OwnLookup } from "./lookup.ts";
 import { createTexts, type Texts } from "./texts.ts";
 
 /** @throws {ProtocolError} -32602 for one that has gone meanwhile */
-export function promptNamed(items: readonly ItemRow[], name: unknown): OwnPrompt {
-  const found = items.find((item) => item.kind === "prompt" && item.upstreamName === name);
-  const spec = found?.own?.spec;
+export function promptNamed({ named }: OwnLookup, name: unknown): OwnPrompt {
+  const spec = named("prompt", name)?.own?.spec;
   if (spec?.kind === "prompt") return spec;
   throw unfit(`Unknown prompt: ${name}`);
 }

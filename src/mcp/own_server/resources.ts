@@ -7,8 +7,8 @@
 import { ProtocolError } from "../../domain/errors.ts";
 import { type OwnResource, type OwnTemplate, partsOfOwnUri } from "../../domain/own_item.ts";
 import { matchVariables, parseUriTemplate } from "../../domain/uri_template.ts";
-import type { ItemRow } from "../../storage/catalog_tables.ts";
 import { INVALID_PARAMS, type JsonObject } from "../message.ts";
+import type { OwnLookup } from "./lookup.ts";
 import { createTexts } from "./texts.ts";
 
 /** A URI, and what it is read from. */
@@ -19,9 +19,9 @@ export interface Meant {
 }
 
 /** @throws {ProtocolError} -32602 for what has gone meanwhile */
-export function resourceOf(items: readonly ItemRow[], asked: unknown): Meant {
+export function resourceOf({ withId }: OwnLookup, asked: unknown): Meant {
   const parts = typeof asked === "string" ? partsOfOwnUri(asked) : undefined;
-  const spec = items.find(({ id }) => id === parts?.id)?.own?.spec;
+  const spec = withId(parts?.id)?.own?.spec;
   if (spec?.kind === "resource" || spec?.kind === "template") return { uri: parts!.uri, spec };
   throw notFound(parts?.uri ?? asked);
 }

@@ -9,7 +9,6 @@ import { GatewayError, ProtocolError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { OwnTool } from "../../domain/own_item.ts";
 import type { Timers } from "../../platform/timers.ts";
-import type { ItemRow } from "../../storage/catalog_tables.ts";
 import type { UpstreamRequest } from "../../upstream/client.ts";
 import { UpstreamBusy } from "../../upstream/concurrency.ts";
 import { Told } from "../../upstream/explained.ts";
@@ -17,6 +16,7 @@ import type { RestClient } from "../../upstream/rest/rest_client.ts";
 import { errorResult, type ToolResult } from "../../upstream/rest/tool_result.ts";
 import { createTurns, type Turns } from "../../upstream/turns.ts";
 import { INVALID_PARAMS, isObject, type JsonObject } from "../message.ts";
+import type { OwnLookup } from "./lookup.ts";
 
 export interface OwnToolsDeps {
   readonly rest: RestClient;
@@ -31,7 +31,7 @@ export interface OwnToolsOptions {
 }
 
 export type CallTool = (
-  items: readonly ItemRow[],
+  own: OwnLookup,
   params: JsonObject,
   request: Pick<UpstreamRequest, "abort" | "caller">,
 ) => Promise<ToolResult>;
@@ -39,13 +39,14 @@ export type CallTool = (
 export function createOwnTools(deps: OwnToolsDeps, options: OwnToolsOptions): CallTool {
   /** By origin, for as long as calls are under way there. */
   const places = new Map<string, { readonly turns: Turns; open: number }>();
+  const origins = new WeakMap<OwnTool, string>();
 
   async function placed<T>(
     tool: OwnTool,
     { abort, caller }: Pick<UpstreamRequest, "abort" | "caller">,
     work: () => Promise<T>,
   ): Promise<T> {
-    const { origin } = new URL(tool.url);
+    const origin = originOf(tool);
     const place = places.get(origin) ?? { turns: turnsFor(tool), open: 0 };
     places.set(origin, place);
     place.open++;
@@ -57,6 +58,12 @@ export function createOwnTools(deps: OwnToolsDeps, options: OwnToolsOptions): Ca
     }
   }
 
+  function originOf(tool: OwnTool): string {
+    let origin = origins.get(tool);
+    if (origin === undefined) origins.set(tool, origin = new URL(tool.url).origin);
+    return origin;
+  }
+
   function turnsFor({ name }: OwnTool): Turns {
     return createTurns(deps.timers, {
       places: options.upstreamConcurrency,
@@ -66,8 +73,8 @@ export function createOwnTools(deps: OwnToolsDeps, options: OwnToolsOptions): Ca
     });
   }
 
-  return async (items, { name, arguments: args = {} }, request) => {
-    const tool = toolNamed(items, name);
+  return async (own, { name, arguments: args = {} }, request) => {
+    const tool = toolNamed(own, name);
     const problem = deps.checkArguments(tool, args);
     if (problem !== undefined || !isObject(args)) {
       return errorResult(problem ?? "The arguments must be an object");
@@ -89,9 +96,8 @@ function told(error: unknown): unknown {
   return new Told(error.code, error.message, { cause: error });
 }
 
-function toolNamed(items: readonly ItemRow[], name: unknown): OwnTool {
-  const found = items.find((item) => item.kind === "tool" && item.upstreamName === name);
-  const spec = found?.own?.spec;
+function toolNamed({ named }: OwnLookup, name: unknown): OwnTool {
+  const spec = named("tool", name)?.own?.spec;
   if (spec?.kind === "tool") return spec;
   throw new ProtocolError(INVALID_PARAMS, 200, `Unknown tool: ${name}`);
 }

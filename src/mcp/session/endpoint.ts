@@ -17,10 +17,11 @@ import { BATCH_REVISION } from "../revisions/revision.ts";
 import { errorResponse } from "../rpc_error.ts";
 import type { Greeting } from "./handshake.ts";
 import type { Listening, ListenOptions } from "./listening.ts";
+import type { Openings } from "./openings.ts";
 import type { Others } from "./others.ts";
 import { createPosted, type Pending, type PostedDeps } from "./posted.ts";
 import type { Reader } from "./reader.ts";
-import type { SessionRegistry } from "./registry.ts";
+import { keyOf, type SessionRegistry } from "./registry.ts";
 import { idKey } from "./reverse.ts";
 import { revisionOf, type Session, SessionNotFound, takesEmptyEvents } from "./session.ts";
 import type { Target, Visitor } from "./target.ts";
@@ -83,6 +84,7 @@ export interface SessionEndpoint {
 export interface SessionEndpointDeps extends PostedDeps {
   readonly registry: SessionRegistry;
   readonly listening: Listening;
+  readonly openings: Openings;
   readonly others: Others;
   /** Erases and closes what belonged to a session that has ended. */
   readonly clearUp: (session: Session) => Promise<void>;
@@ -95,7 +97,7 @@ export interface Targets {
 }
 
 export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoint {
-  const { registry, targets } = deps;
+  const { registry, targets, openings } = deps;
   const begin = createPosted(deps);
 
   async function initialize(
@@ -163,10 +165,18 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     post,
     async listen({ principal, endpoint, version, correlationId }, sessionId, lastEventId, of) {
       mayListen(principal);
-      const session = await registry.find(needed(sessionId), principal, endpoint.key);
-      session.viewer = principal;
-      const canPrime = takesEmptyEvents(session, version);
-      return await deps.listening.open(session, { lastEventId, canPrime, correlationId, ...of });
+      const id = needed(sessionId);
+      // Before anything is waited for; of whomever the session is, it is told nothing by that.
+      const watched = lastEventId === undefined ? openings.begin(keyOf(id)) : undefined;
+      try {
+        const session = await registry.find(id, principal, endpoint.key);
+        session.viewer = principal;
+        const canPrime = takesEmptyEvents(session, version);
+        const options = { lastEventId, canPrime, correlationId, watched, ...of };
+        return await deps.listening.open(session, options);
+      } finally {
+        watched?.();
+      }
     },
     say: (visitor, sessionId, answers) => sayAside(deps, visitor, sessionId, answers),
     async end({ principal, endpoint }, sessionId) {

@@ -54,6 +54,8 @@ export interface ListenOptions {
   readonly cut: () => void;
   /** Called once when nobody reads any more, also when another connection takes over. */
   readonly stopped?: (() => void) | undefined;
+  /** Called when servers' own streams are open, or cannot be. */
+  readonly watched?: (() => void) | undefined;
   readonly correlationId: string;
 }
 
@@ -77,16 +79,20 @@ export function createListening(deps: ListeningDeps): Listening {
     const state = place && await store.find(session.key, place.stream);
     if (state === undefined) throw unknownEvent();
     const { stream, seq } = place!;
-    const { correlationId } = options;
+    const left = { session, stream, seq, correlationId: options.correlationId };
+    if (stream === own) {
+      const watched = watching.all(session, { isHeard: true, isKnown: true });
+      await Promise.all([watched, others.readsHere(stream)]);
+      return read(session, stream, seq, options);
+    }
     await others.readsHere(stream);
-    if (stream === own) await watching.all(session);
-    else if (!state.isEnded && !isRunningHere(stream, state)) {
+    if (!state.isEnded && !isRunningHere(stream, state)) {
       if (await runsElsewhere(deps, stream, state)) {
-        const stop = standBy(deps, session, stream, correlationId);
+        const stop = standBy(deps, left);
         const stopped = () => (stop(), options.stopped?.());
         return read(session, stream, seq, { ...options, stopped });
       }
-      await takeOver(deps, session, stream, state, correlationId);
+      await takeOver(deps, left, state);
     }
     return read(session, stream, seq, options);
   }
@@ -100,10 +106,14 @@ export function createListening(deps: ListeningDeps): Listening {
     own: StreamId,
     options: ListenOptions,
   ): Promise<Reader> {
-    if (streams.hasReader(own) || await others.isRead(own)) throw listensAlready();
-    await begin(session);
+    if (streams.hasReader(own)) throw listensAlready();
     const wasHeard = session.upstreams.get(session.base.server)?.state.isHeard ?? false;
-    await watching.all(session, true);
+    // Nobody's answer is waited for before servers are asked: the client sends more meanwhile.
+    const watched = watching.all(session, { isHeard: true, isKnown: false })
+      .finally(options.watched);
+    const [isRead] = await Promise.all([others.isRead(own), watched]);
+    if (isRead) throw listensAlready();
+    await begin(session);
     // Who listens for the first time hears what has waited; others have said where they are.
     const seq = session.listener?.seq() ??
       (wasHeard ? (await store.find(session.key, own))?.lastSeq : 0);

@@ -11,6 +11,7 @@ import { errorResponse } from "../rpc_error.ts";
 import type { CallClaims } from "./call_claims.ts";
 import { type SessionCalls, stillRunning } from "./calls.ts";
 import type { Targets } from "./endpoint.ts";
+import type { Openings } from "./openings.ts";
 import type { Outlet, Outlets, WholeAnswer } from "./outlet.ts";
 import type { Reader } from "./reader.ts";
 import { recordedOutlet } from "./recorded_outlet.ts";
@@ -46,6 +47,7 @@ export interface PostedDeps {
   readonly streams: Streams;
   /** `undefined` where there is one replica: it knows its own calls. */
   readonly claims: CallClaims | undefined;
+  readonly openings: Pick<Openings, "over">;
   /** `undefined` where nothing is recorded. */
   readonly audit: CallAudit | undefined;
 }
@@ -58,7 +60,7 @@ export type BeginPosted = (
 ) => Promise<Pending>;
 
 export function createPosted(deps: PostedDeps): BeginPosted {
-  const { targets, calls, claims } = deps;
+  const { targets, calls, claims, openings } = deps;
 
   /** Begins the requests, once it is clear that none of them runs already. */
   async function accept(
@@ -75,7 +77,16 @@ export function createPosted(deps: PostedDeps): BeginPosted {
         ? make()
         : planOrRefusal(make, request, visitor.correlationId, batch);
     });
-    if (claims !== undefined) await claimed(claims, session, requests, plans);
+    const keys = requests.filter((_, i) => plans[i]!.kind === "upstream").map(({ id }) =>
+      idKey(id)
+    );
+    if (keys.length > 0) {
+      const opener = claims && await claimed(claims, session, requests, keys);
+      const opening = openings.over(session.key, opener);
+      if (opening !== undefined) await opening;
+    }
+    // Another one with the same id may have come meanwhile; from here on nothing is waited for.
+    calls.refuseRunning(session, requests);
     return pending(visitor, session, asked, plans, records);
   }
 
@@ -136,15 +147,18 @@ function planOf(
     : targets.verbatim.plan(visitor, endpoint, session, message);
 }
 
-/** @throws {InvalidMessage} when one of the calls runs on another replica */
+/**
+ * @returns see `Claimed`
+ * @throws {InvalidMessage} when one of the calls runs on another replica
+ */
 async function claimed(
   claims: CallClaims,
   session: Session,
   requests: readonly ClientMessage[],
-  plans: readonly Plan[],
-): Promise<void> {
-  const keys = requests.filter((_, i) => plans[i]!.kind === "upstream").map(({ id }) => idKey(id));
-  if (keys.length === 0 || await claims.claim(session.key, keys)) return;
+  keys: readonly string[],
+): Promise<string | undefined> {
+  const { isFree, opener } = await claims.claim(session.key, keys);
+  if (isFree) return opener;
   throw stillRunning(requests.length === 1 ? requests[0]!.id : undefined);
 }
 

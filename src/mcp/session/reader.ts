@@ -174,7 +174,8 @@ export function createReader(
       cursor = event.seq;
     }
     if (replay.events.length === 0 && replay.lastSeq > cursor) events.push(gap(replay.lastSeq));
-    cursor = replay.events.length === 0 ? replay.lastSeq : cursor;
+    // Never back: a store that failed over may be behind what the client has.
+    if (replay.events.length === 0) cursor = Math.max(cursor, replay.lastSeq);
     if (replay.isEnded) isEnded = true;
     isLive = cursor >= replay.lastSeq && stored === before;
     letAllGo();

@@ -15,8 +15,9 @@ const TAKEN_WITHIN_MS = 10 * 60_000;
 const RECORD_LUA = `${TIME_LUA}
 local function deadline(idle)
   local found = redis.call('HMGET', KEYS[1], 'touched', 'end')
-  if not found[1] or not found[2] then return nil end
-  return math.min(tonumber(found[1]) + idle, tonumber(found[2]))
+  local touched, last = tonumber(found[1] or ''), tonumber(found[2] or '')
+  if not touched or not last then return nil end
+  return math.min(touched + idle, last)
 end
 local function isLive(now, idle)
   local at = deadline(idle)

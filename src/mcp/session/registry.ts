@@ -279,7 +279,8 @@ async function liveSessions(
 /** The record of a session that is used is written this often at most. */
 const TOUCHES_PER_IDLE = 20;
 
-function keyOf(id: string): SessionKey {
+/** @param id whatever a client gave for one */
+export function keyOf(id: string): SessionKey {
   return createHash("sha256").update(id).digest("base64url");
 }
 

@@ -6,10 +6,12 @@
 import type { UpstreamServer } from "../../domain/server.ts";
 import type { EventStore } from "../../events/store.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { repeat } from "../../platform/again.ts";
 import { randomText } from "../../platform/random.ts";
 import type { SecretBox } from "../../platform/secret_box.ts";
 import type { Timers } from "../../platform/timers.ts";
 import type { UpstreamClient } from "../../upstream/client.ts";
+import type { Claims } from "../../events/claims.ts";
 import type { CallClaims } from "./call_claims.ts";
 import type { CallOf } from "./call_run.ts";
 import { createSessionCalls } from "./calls.ts";
@@ -35,6 +37,7 @@ import { createViewTarget } from "./view_target.ts";
 import { createEventIds, STREAM_BYTES } from "./event_id.ts";
 import { createFollowing, type Following } from "./following.ts";
 import { createListening, type Listening } from "./listening.ts";
+import { createOpenings } from "./openings.ts";
 import { createOthers } from "./others.ts";
 import { createOutlets } from "./outlet.ts";
 import { createQuestions } from "./questions.ts";
@@ -44,6 +47,7 @@ import {
   type RegistryDeps,
   type SessionRegistry,
 } from "./registry.ts";
+import { atOnce, createInTurn } from "./renewals.ts";
 import type { Session } from "./session.ts";
 import { createSessionless } from "./sessionless.ts";
 import { createSharedSessions, saveInMemory } from "./shared_sessions.ts";
@@ -81,6 +85,8 @@ export interface SessionsDeps {
   readonly timers: Timers;
   readonly remote: Remote;
   readonly claims: CallClaims | undefined;
+  /** Of what one replica does for a session. */
+  readonly turns: Pick<Claims, "take">;
   /** The server with this slug, whoever may see it. */
   readonly serverOf: (slug: string) => UpstreamServer | undefined;
   /** The endpoint of a session, whoever may see it. */
@@ -183,6 +189,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     },
     failed: (kind, error) => deps.failed("Another replica did not answer", { kind }, error),
   });
+  const openings = createOpenings({ remote, timers, claims: deps.claims });
   const listening = createListening({
     ...shared,
     others,
@@ -198,6 +205,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
   const endpoint = createSessionEndpoint({
     ...shared,
     claims: deps.claims,
+    openings,
     audit: deps.audit,
     targets,
     listening,
@@ -205,7 +213,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
     clearUp: upkeep.clearUp,
   });
 
-  const stopSweeping = repeat(upkeep.sweep, deps, options);
+  const stopSweeping = sweeping(upkeep.sweep, deps, options);
 
   return {
     endpoint,
@@ -258,6 +266,10 @@ function createUpstreamParts(
   const upstream = createUpstreamSessions({
     client,
     registry,
+    inTurn: createInTurn(
+      { claims: deps.turns, registry, timers, monotonic: clock.monotonic },
+      options.firstByteMs,
+    ),
     stateless: deps.stateless,
     failed,
     timers,
@@ -293,6 +305,7 @@ export function createSessionsOff(deps: SessionsOffDeps, options: SessionsOption
   const upstream = createUpstreamSessions({
     client,
     registry: { save: saveInMemory },
+    inTurn: atOnce,
     stateless: deps.stateless,
     timers,
     watchAgain: () => Promise.resolve(),
@@ -318,7 +331,7 @@ export function createSessionsOff(deps: SessionsOffDeps, options: SessionsOption
     lost() {},
     drain() {},
     abandon: calls.abandon,
-    close: repeat(shared.sweep, deps, options),
+    close: sweeping(shared.sweep, deps, options),
   };
 }
 
@@ -336,19 +349,14 @@ function createTargets(
 }
 
 /** Gives what ends it. */
-function repeat(
+function sweeping(
   sweep: () => Promise<void>,
-  deps: Pick<SessionsDeps, "failed">,
+  { timers, failed }: Pick<SessionsDeps, "timers" | "failed">,
   { idleMs, streamEventMs }: SessionsOptions,
 ): () => void {
-  let isRunning = false;
-  const interval = setInterval(() => {
-    if (isRunning) return;
-    isRunning = true;
-    sweep().catch((error) => deps.failed("Clearing up sessions failed", {}, error))
-      .finally(() => isRunning = false);
-  }, Math.min(SWEEP_MS, idleMs / 2, streamEventMs / 4));
-  return () => clearInterval(interval);
+  const everyMs = Math.min(SWEEP_MS, idleMs / 2, streamEventMs / 4);
+  const report = (error: unknown) => failed("Clearing up sessions failed", {}, error);
+  return repeat(timers, everyMs, () => sweep().catch(report));
 }
 
 function callFailed(

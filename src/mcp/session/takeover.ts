@@ -32,6 +32,15 @@ export interface TakeOverDeps {
   ) => void;
 }
 
+/** A stream of a call, and who comes back for it. */
+export interface LeftStream {
+  readonly session: Session;
+  readonly stream: StreamId;
+  /** The last event that the client has. */
+  readonly seq: number;
+  readonly correlationId: string;
+}
+
 const RUNS = "whether a call runs";
 
 /** Answers other replicas that ask whether this one runs a call. */
@@ -65,18 +74,14 @@ const STAND_BY_MS = 1_000;
  * For whoever follows a call that runs elsewhere: takes it over when its runner dies, so that the
  * stream ends. Gives what ends the watching.
  */
-export function standBy(
-  deps: TakeOverDeps,
-  session: Session,
-  stream: StreamId,
-  correlationId: string,
-): () => void {
+export function standBy(deps: TakeOverDeps, left: LeftStream): () => void {
+  const { session, stream } = left;
   const stop = repeat(deps.timers, STAND_BY_MS, async () => {
     try {
       const state = await deps.store.find(session.key, stream);
       if (state === undefined || state.isEnded || state.runner === deps.remote.self) return stop();
       if (await runsElsewhere(deps, stream, state)) return;
-      await takeOver(deps, session, stream, state, correlationId);
+      await takeOver(deps, left, state);
     } catch (error) {
       // With Redis away nothing is known; it is looked at again.
       if (!(error instanceof GatewayError && error.code === "unavailable")) throw error;
@@ -90,14 +95,18 @@ const LOOK_BACK_BYTES = 1024 * 1024;
 /** The process that ran the call is gone. Whoever asks first goes on with it, or ends it. */
 export async function takeOver(
   deps: TakeOverDeps,
-  session: Session,
-  stream: StreamId,
-  state: StreamState,
-  correlationId: string,
+  { session, stream, seq, correlationId }: LeftStream,
+  { runner }: StreamState,
 ): Promise<void> {
-  if (!await deps.store.claim(session.key, stream, state.runner, deps.remote.self)) return;
+  const { store } = deps;
+  if (!await store.claim(session.key, stream, runner, deps.remote.self)) return;
+  // Only now nothing is added to it any more by the one who had it.
+  const state = await store.find(session.key, stream);
+  if (state === undefined || state.isEnded) return;
+  // A store that failed over may be behind the client: so it learns which numbers were given.
+  if (seq > state.lastSeq) await store.replay(session.key, stream, seq, 1);
   const { ids, server: slug, epoch } = JSON.parse(state.note) as CallNote;
-  const left = await unanswered(deps.store, session, stream, ids);
+  const left = await unanswered(store, session, stream, ids);
   const outlet = deps.outlets.takeOver(session, stream, left.length);
   outlet.attached();
   const [id] = left;

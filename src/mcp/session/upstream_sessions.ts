@@ -14,6 +14,7 @@ import type { UpstreamClient, UpstreamRequest } from "../../upstream/client.ts";
 import { type UpstreamReply, UpstreamStatusError } from "../../upstream/reply.ts";
 import type { Proven } from "./inbound.ts";
 import type { SessionRegistry } from "./registry.ts";
+import type { InTurn } from "./renewals.ts";
 import type { ClientMessage } from "../message.ts";
 import { isStateless } from "../revisions/revision.ts";
 import type { Session, UpstreamState } from "./session.ts";
@@ -76,7 +77,9 @@ export interface UpstreamSessions {
 
 export interface UpstreamSessionsDeps {
   readonly client: UpstreamClient;
-  readonly registry: Pick<SessionRegistry, "save">;
+  /** `load` where other replicas may have been told something of the session. */
+  readonly registry: Pick<SessionRegistry, "save"> & Partial<Pick<SessionRegistry, "load">>;
+  readonly inTurn: InTurn;
   /** For servers without sessions. */
   readonly stateless: StatelessServers;
   /**
@@ -145,7 +148,7 @@ export function createUpstreamSessions(
     }
   }
 
-  /** One at a time: whoever comes while it runs waits for the same one. */
+  /** One at a time, of all replicas: whoever comes while it runs waits for the same one. */
   function renew(
     session: Session,
     server: UpstreamServer,
@@ -153,11 +156,12 @@ export function createUpstreamSessions(
   ): Promise<void> {
     const running = reopening.get(session) ?? new Map<string, Promise<void>>();
     reopening.set(session, running);
-    let mine = running.get(server.slug);
-    if (mine === undefined) {
-      mine = openAnew(session, server, lost).finally(() => running.delete(server.slug));
-      running.set(server.slug, mine);
-    }
+    const known = running.get(server.slug);
+    if (known !== undefined) return known;
+    const isDone = () => isReplaced(session, server, lost);
+    const mine = deps.inTurn(session, server.slug, isDone, () => openAnew(session, server, lost))
+      .finally(() => running.delete(server.slug));
+    running.set(server.slug, mine);
     return mine;
   }
 
@@ -166,17 +170,17 @@ export function createUpstreamSessions(
     server: UpstreamServer,
     lost: UpstreamState | undefined,
   ): Promise<void> {
-    if (isReplaced(session, server, lost)) return;
     const { body, id } = ownInitialize(session.base.initialize);
     const { state } = await servers.open(server, body, id);
     if (state === undefined) {
       throw new GatewayError("upstream_unavailable", "The upstream server refused a new session");
     }
-    const next = await keep(session, server, lost, state).catch(async (error) => {
+    const kept = await keep(session, server, lost, state).catch(async (error) => {
       await close(server, state);
       throw error;
     });
-    if (next === undefined) return await close(server, state);
+    if (kept === undefined) return await close(server, state);
+    const next = await caughtUp(registry, session, server, kept);
     if (next.isWatched) await deps.watchAgain(session, server, lost === undefined);
     // There is nobody who could know it: it is said with every request.
     if (isStateless(next.revision)) return;
@@ -199,19 +203,6 @@ export function createUpstreamSessions(
     return undefined;
   }
 
-  async function update(
-    session: Session,
-    server: Pick<UpstreamServer, "slug">,
-    change: (state: UpstreamState) => UpstreamState,
-  ): Promise<void> {
-    for (;;) {
-      const known = session.upstreams.get(server.slug);
-      if (known === undefined) return;
-      const next = change(known.state);
-      if (next === known.state || await registry.save(session, server.slug, known, next)) return;
-    }
-  }
-
   async function close(server: UpstreamServer, state: UpstreamState): Promise<void> {
     if (state.sessionId === undefined) return;
     // It is over for the client whatever the server says; most of them expire by themselves.
@@ -228,9 +219,43 @@ export function createUpstreamSessions(
         throw notOpened(error, true);
       });
     },
-    update,
+    update: (...what) => update(registry, ...what),
     close,
   };
+}
+
+async function update(
+  registry: UpstreamSessionsDeps["registry"],
+  session: Session,
+  server: Pick<UpstreamServer, "slug">,
+  change: (state: UpstreamState) => UpstreamState,
+): Promise<void> {
+  for (;;) {
+    const known = session.upstreams.get(server.slug);
+    if (known === undefined) return;
+    const next = change(known.state);
+    if (next === known.state || await registry.save(session, server.slug, known, next)) return;
+  }
+}
+
+/**
+ * What another replica was told of a view as a whole, which the copy here did not say yet. It is
+ * read when this server is in the record: who is told something later finds it there.
+ */
+async function caughtUp(
+  registry: UpstreamSessionsDeps["registry"],
+  session: Session,
+  server: UpstreamServer,
+  kept: UpstreamState,
+): Promise<UpstreamState> {
+  if (server.slug === session.base.server || registry.load === undefined) return kept;
+  await registry.load(session.key);
+  const { logLevel, isWatched = false } = inherited(session, server);
+  await update(registry, session, server, (now) => {
+    const isSame = now.logLevel === logLevel && now.isWatched === isWatched;
+    return isSame ? now : { ...now, logLevel, isWatched };
+  });
+  return session.upstreams.get(server.slug)?.state ?? kept;
 }
 
 /** Servers of either era, with and without sessions. */

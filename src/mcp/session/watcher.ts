@@ -13,12 +13,19 @@ import type { Watches } from "./watches.ts";
 export interface Watcher {
   /** Another replica that watches. */
   readonly elsewhere: (session: Session) => Promise<string | undefined>;
-  /** Makes this replica the one that watches, unless another one does: that one is given. */
-  readonly claim: (session: Session, isHeard: boolean) => Promise<string | undefined>;
+  /** Makes this replica the one that watches, unless another one does. */
+  readonly claim: (session: Session, isHeard: boolean) => Promise<Claimed>;
   /** From now on nobody else puts onto the stream what servers say there. */
   readonly fence: (session: Session) => Promise<void>;
   /** What was watched here before is another replica's affair, or begins anew. */
   readonly leave: (session: Session) => void;
+}
+
+export interface Claimed {
+  /** Another replica that watches. */
+  readonly other: string | undefined;
+  /** Whether anybody did before. */
+  readonly wasWatched: boolean;
 }
 
 export interface WatcherDeps {
@@ -38,19 +45,22 @@ export function createWatcher({ remote, upstream, watches, store }: WatcherDeps)
     return await remote.isAlive(watcher) ? watcher : undefined;
   }
 
-  async function claim(session: Session, isHeard: boolean): Promise<string | undefined> {
+  async function claim(session: Session, isHeard: boolean): Promise<Claimed> {
+    let wasWatched = false;
     for (;;) {
       const state = wholeState(session);
       const other = await elsewhere(session);
       const watcher = other ?? self;
       if (watcher !== state?.watcher) leave(session);
       await upstream().update(session, { slug: session.base.server }, (now) => {
+        // What the copy here said before may be what was long ago.
+        wasWatched = now.isWatched;
         if (now.watcher !== state?.watcher) return now;
         const isSame = now.watcher === watcher && now.isWatched && (now.isHeard || !isHeard);
         return isSame ? now : { ...now, watcher, isWatched: true, isHeard: now.isHeard || isHeard };
       });
       const now = wholeState(session);
-      if (now === undefined || now.watcher === watcher) return other;
+      if (now === undefined || now.watcher === watcher) return { other, wasWatched };
     }
   }
 

@@ -26,7 +26,7 @@ import type { SessionReply, UpstreamSessions } from "./upstream_sessions.ts";
 /** One server's stream, watched for one session. */
 export interface Watch {
   readonly abort: AbortController;
-  /** Resolves when the stream is open, or cannot be opened for now. */
+  /** Resolves when the stream is open, cannot be opened for now, or is not waited for any more. */
   readonly opened: Promise<void>;
   /** Whether the server has no such stream, or does not give it any more. */
   isOver: boolean;
@@ -78,8 +78,10 @@ export interface WatchesDeps {
   readonly failed: (session: Session, server: UpstreamServer, error: unknown) => void;
 }
 
-/** How long a client waits for it: it may never be said that the stream is open. */
-const OPENED_MS = 500;
+/** How long a client waits for the stream to be open. */
+export const OPENED_MS = 500;
+/** The same where that is not said: some servers send the head of it with the first event only. */
+const ASKED_MS = 100;
 const BACKOFF_MS_MAX = 30_000;
 const PING_MS = 5_000;
 
@@ -89,17 +91,57 @@ class Ended extends GatewayError {
   }
 }
 
+/** The server's last event that was kept, and one behind it of which nobody knows. */
+interface Doubt {
+  readonly sure: string | undefined;
+  readonly tried: string | undefined;
+}
+
+/** The store is away: what a server said was perhaps kept. */
+class NotKept extends Error {
+  readonly doubt: Doubt | undefined;
+
+  constructor(cause: unknown, doubt: Doubt | undefined) {
+    super("What a server said could not be kept", { cause });
+    this.doubt = doubt;
+  }
+}
+
+function kept<T>(asked: Promise<T>, doubt?: Doubt): Promise<T> {
+  return asked.catch((cause) => {
+    throw new NotKept(cause, doubt);
+  });
+}
+
+/** Where a server's stream is to be gone on with. */
+interface Place {
+  readonly eventId: string | undefined;
+  /** Whether something may have been said that nobody can ask for any more. */
+  readonly hasGap: boolean;
+}
+
+const NOWHERE: Place = { eventId: undefined, hasGap: true };
+
+function placeBehind(eventId: string | undefined): Place {
+  return eventId === undefined || eventId === NO_EVENT ? NOWHERE : { eventId, hasGap: false };
+}
+
+/** @param eventId where the store says that it was left */
+function placeAfter(eventId: string | undefined, doubt: Doubt | undefined): Place {
+  if (doubt === undefined) return placeBehind(eventId);
+  // A store that failed over may name one that clients have heard long ago.
+  return placeBehind(eventId === doubt.tried ? eventId : doubt.sure);
+}
+
 export function createWatches(deps: WatchesDeps): Watches {
   const { timers } = deps;
+  /** Servers that did not say in time that the stream is open, until they do. */
+  const late = new WeakSet<UpstreamServer>();
 
   function begin(session: Session, server: UpstreamServer, occasion: Occasion): Watch {
     const abort = new AbortController();
-    let opened!: () => void;
-    const watch: Watch = {
-      abort,
-      opened: new Promise<void>((resolve) => opened = resolve),
-      isOver: false,
-    };
+    const { promise, resolve: opened } = Promise.withResolvers<void>();
+    const watch: Watch = { abort, opened: inTime(server, promise), isOver: false };
     const end = () => abort.abort(new Ended());
     session.end.signal.addEventListener("abort", end);
     session.watches.set(server.slug, watch);
@@ -126,52 +168,67 @@ export function createWatches(deps: WatchesDeps): Watches {
     occasion: Occasion,
     opened: () => void,
   ): Promise<void> {
-    const lastId = occasion === "again" ? await deps.lastEventId(session) : undefined;
-    let eventId = lastId === NO_EVENT ? undefined : lastId;
-    /** Whether something may have been said that nobody can ask for any more. */
-    let hasGap = occasion !== "first" && eventId === undefined;
+    let place: Place | undefined = occasion === "again"
+      ? undefined
+      : { eventId: undefined, hasGap: occasion === "new session" };
+    let doubt: Doubt | undefined;
     let attempts = 0;
     for (;;) {
       abort.signal.throwIfAborted();
-      const reply = await openStream(deps, session, server, abort, eventId);
       let waitMs = Math.min(RETRY_MS * 2 ** attempts++, BACKOFF_MS_MAX);
-      if (typeof reply === "number") {
-        // It may be the event that it does not know; only then the session, or the stream at all.
-        if (eventId !== undefined) {
-          eventId = undefined;
-          hasGap = true;
-          continue;
+      try {
+        place ??= placeAfter(await kept(deps.lastEventId(session)), doubt);
+        const reply = await openStream(deps, session, server, abort, place.eventId);
+        if (typeof reply === "number") {
+          // It may be the event that it does not know; only then the session, or the stream at all.
+          if (place.eventId !== undefined) {
+            place = NOWHERE;
+            continue;
+          }
+          if (NOT_OFFERED.includes(reply)) return;
+        } else if (reply !== undefined) {
+          // Nor can anybody ask later for what an event of another session stood before.
+          if (place.hasGap && !await kept(deps.say(session, [GAP], NO_EVENT))) return;
+          opened();
+          const { eventId }: Place = place;
+          place = undefined;
+          const said = await pump(deps, session, server, reply, eventId);
+          if (said === "nobody listens") return;
+          place = placeBehind(reply.lastEventId() ?? eventId);
+          // One that ends its stream at once, again and again, is asked less and less often.
+          if (said > 0) attempts = 0;
+          waitMs = Math.max(reply.retryMs() ?? waitMs, RETRY_MS_MIN);
         }
-        if (NOT_OFFERED.includes(reply)) return;
-      } else if (reply !== undefined) {
-        // Nor can anybody ask later for what an event of another session stood before.
-        if (hasGap && !await deps.say(session, [GAP], NO_EVENT)) return;
-        opened();
-        const said = await pump(deps, session, server, reply);
-        if (said === "nobody listens") return;
-        eventId = reply.lastEventId() ?? eventId;
-        hasGap = eventId === undefined;
-        // One that ends its stream at once, again and again, is asked less and less often.
-        if (said > 0) attempts = 0;
-        waitMs = Math.max(reply.retryMs() ?? waitMs, RETRY_MS_MIN);
+      } catch (error) {
+        if (!(error instanceof NotKept)) throw error;
+        doubt = error.doubt ?? doubt;
+        deps.failed(session, server, error.cause);
       }
       opened();
       await sleep(timers, jittered(waitMs), abort.signal);
     }
   }
 
-  async function isOpen({ opened }: Watch): Promise<void> {
-    await Promise.race([opened, sleep(timers, OPENED_MS)]);
+  async function inTime(server: UpstreamServer, opened: Promise<void>): Promise<void> {
+    const enough = new AbortController();
+    const waitMs = late.has(server) ? ASKED_MS : OPENED_MS;
+    const isOpen = await Promise.race([
+      opened.then(() => true),
+      sleep(timers, waitMs, enough.signal).then(() => false),
+    ]);
+    enough.abort();
+    if (isOpen) late.delete(server);
+    else late.add(server);
   }
 
   return {
     ensure(session, server, wasWatched) {
       const begun = session.watches.get(server.slug);
-      return isOpen(begun ?? begin(session, server, wasWatched ? "again" : "first"));
+      return (begun ?? begin(session, server, wasWatched ? "again" : "first")).opened;
     },
     again(session, server, isFirst) {
       session.watches.get(server.slug)?.abort.abort(new Ended());
-      return isOpen(begin(session, server, isFirst ? "first" : "new session"));
+      return begin(session, server, isFirst ? "first" : "new session").opened;
     },
     stop(session, server) {
       session.watches.get(server.slug)?.abort.abort(new Ended());
@@ -241,17 +298,21 @@ async function pump(
   session: Session,
   server: UpstreamServer,
   reply: SessionReply,
+  after: string | undefined,
 ): Promise<number | "nobody listens"> {
   let said = 0;
+  let sure = after;
   try {
     for (let one = await reply.next(); one !== undefined; one = await reply.next()) {
       const arrived = takeArrived(reply, one, deps.messagesMax);
       const events = arrived.flatMap((bytes) => told(deps, session, server, bytes, reply.epoch));
-      if (!await deps.say(session, events, reply.lastEventId())) return "nobody listens";
+      const tried = reply.lastEventId();
+      if (!await kept(deps.say(session, events, tried), { sure, tried })) return "nobody listens";
+      sure = tried ?? sure;
       said += events.length;
     }
   } catch (error) {
-    if (error instanceof Ended) throw error;
+    if (error instanceof Ended || error instanceof NotKept) throw error;
     deps.failed(session, server, error);
   } finally {
     reply.close();

@@ -15,7 +15,7 @@ import { createWatcher, type WatcherDeps, wholeState } from "./watcher.ts";
 
 export interface Watching {
   /** Of all servers at which the session has a session. */
-  readonly all: (session: Session, isHeard?: boolean) => Promise<void>;
+  readonly all: (session: Session, client?: ClientHears) => Promise<void>;
   /** Of one more. */
   readonly one: (session: Session, server: UpstreamServer) => Promise<void>;
   /** Of one with which a session was opened anew; see `Watches`. */
@@ -30,6 +30,15 @@ export interface Watching {
   /** Others may have held this replica for dead: what it watches may be theirs. */
   readonly lost: (sessions: Iterable<Session>) => Promise<void>;
 }
+
+export interface ClientHears {
+  /** It listens, from now on or before. */
+  readonly isHeard: boolean;
+  /** It has heard some of it: that was watched then, whatever the record says. */
+  readonly isKnown: boolean;
+}
+
+const NOBODY_HEARS: ClientHears = { isHeard: false, isKnown: false };
 
 export type Subscribe = (
   session: Session,
@@ -94,25 +103,30 @@ export function createWatching(deps: WatchingDeps): Watching {
     await remote.tell(replica, WATCH, { about }).catch((error) => deps.failed(session, error));
   }
 
-  async function all(session: Session, isHeard = false): Promise<void> {
-    const wasWatched = wholeState(session)?.isWatched ?? false;
-    const other = await claim(session, isHeard);
+  async function all(session: Session, client: ClientHears = NOBODY_HEARS): Promise<void> {
+    const { isHeard, isKnown } = client;
+    const claimed = await claim(session, isHeard);
+    const { other } = claimed;
+    const wasWatched = isKnown || claimed.wasWatched;
     if (other !== undefined) return await there(other, session, {});
     await fence(session);
     deps.followLists(session);
+    // Servers of a view that another replica has begun to use since the copy here was read.
+    if (deps.serverOf(session.base.server) === undefined) await deps.registry.load(session.key);
     await Promise.all([...session.upstreams.keys()].map((slug) => here(session, slug, wasWatched)));
   }
 
   async function one(session: Session, { slug }: UpstreamServer): Promise<void> {
     const wasWatched = session.upstreams.get(slug)?.state.isWatched ?? false;
-    const other = await claim(session, false);
-    if (other !== undefined) return await there(other, session, { server: slug });
+    const claimed = await claim(session, false);
+    if (claimed.other !== undefined) return await there(claimed.other, session, { server: slug });
     await fence(session);
-    await here(session, slug, wasWatched);
+    const isWhole = slug === session.base.server;
+    await here(session, slug, isWhole ? claimed.wasWatched : wasWatched);
   }
 
   async function again(session: Session, server: UpstreamServer, isFirst: boolean): Promise<void> {
-    const other = await claim(session, false);
+    const { other } = await claim(session, false);
     if (other === undefined) return await watches.again(session, server, isFirst);
     await there(other, session, { server: server.slug, anew: { isFirst } });
   }

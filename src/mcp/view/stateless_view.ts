@@ -11,6 +11,7 @@ import { ProtocolError } from "../../domain/errors.ts";
 import type { CallContext, Reply } from "../dispatch.ts";
 import type { ViewEndpoint } from "../endpoint.ts";
 import { INVALID_PARAMS, type JsonObject, METHOD_NOT_FOUND } from "../message.ts";
+import { createParamHeaders } from "../param_headers.ts";
 import { STATELESS_REVISIONS } from "../revisions/revision.ts";
 import { META_SERVER_INFO } from "../revisions/stateless_era.ts";
 import { failureResponse } from "../rpc_error.ts";
@@ -49,6 +50,7 @@ export interface StatelessViewDeps {
 
 export function createStatelessView(deps: StatelessViewDeps): StatelessView {
   const members = new WeakMap<CallerView, Map<string, string>>();
+  const paramHeaders = createParamHeaders();
 
   /** What a list has besides, put together once. */
   function membersOf(endpoint: ViewEndpoint, caller: CallerView, method: string): string {
@@ -88,7 +90,10 @@ export function createStatelessView(deps: StatelessViewDeps): StatelessView {
       const more = { resultType: "complete" } as const;
       return whole(failureResponse(message.id, message.method, error, correlationId, more));
     }
-    return deps.calls.request({ ...call, server: route.server, route });
+    const { server, binding } = route;
+    // Other servers look at them themselves, or have the bridge do it.
+    if (server.transport === "own") paramHeaders.check(message, call.headers, binding.item);
+    return deps.calls.request({ ...call, server, route });
   }
 
   function narrowed(call: CallContext, view: View): Promise<Reply> | undefined {

@@ -43,8 +43,17 @@ const FORMATS: readonly (readonly [string, (text: string) => boolean])[] = ([
   ["json-pointer", "json-pointer", "full"],
   ["relative-json-pointer", "relative-json-pointer", "full"],
 ] as const).map(([name, source, mode]) =>
-  [name, predicateOf(ajvFormats.default.get(source, mode))] as const
+  [name, withoutDoubt(name, predicateOf(ajvFormats.default.get(source, mode)))] as const
 );
+
+/** Most texts are seen to be right at one glance, several times as fast. */
+function withoutDoubt(name: string, isOne: (text: string) => boolean): (text: string) => boolean {
+  return name === "date-time" ? (text) => USUAL_DATE_TIME.test(text) || isOne(text) : isOne;
+}
+
+/** Days that every month has, hours and minutes that every day has, an offset with a colon. */
+const USUAL_DATE_TIME =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 function predicateOf(format: unknown): (text: string) => boolean {
   if (format instanceof RegExp) return (text) => format.test(text);

@@ -68,12 +68,16 @@ function keywordOf(keyword: string, rule: Rule): CodeKeywordDefinition {
 
 /** Takes what a part of a schema costs, before the part is applied. */
 function costKeyword(meter: Meter): CodeKeywordDefinition {
-  // Counting the names of a large object takes as long as going through them.
+  // Counting the names of a large object takes as long as going through them; those of a small one
+  // are counted sooner than remembered.
   const counted = new WeakMap<object, number>();
   const spendOnNames = (units: number, value: unknown) => {
     if (typeof value !== "object" || value === null) return meter.spend(units);
     let names = counted.get(value);
-    if (names === undefined) counted.set(value, names = Object.keys(value).length);
+    if (names === undefined) {
+      names = Object.keys(value).length;
+      if (names > NAMES_COUNTED_AGAIN) counted.set(value, names);
+    }
     meter.spend(units + names * UNITS_PER_NAME);
   };
   return {
@@ -136,10 +140,16 @@ function hasChars(text: string, min: number, meter: Meter): boolean {
 
 function hasNoEquals(items: unknown, meter: Meter): boolean {
   if (!Array.isArray(items)) return true;
+  if (items.every((item) => typeof item === "string")) {
+    for (const { length } of items) meter.spend(UNITS_PER_TEXT + length / CHARS_PER_UNIT);
+    return new Set(items).size === items.length;
+  }
   const seen = new Set<string>();
   for (const item of items) seen.add(canonicalText(item, meter.spend));
   return seen.size === items.length;
 }
 
+const NAMES_COUNTED_AGAIN = 32;
 const UNITS_PER_NAME = 8;
+const UNITS_PER_TEXT = 2;
 const CHARS_PER_UNIT = 16;

@@ -23,6 +23,11 @@ export async function appendChanges(
   db: Transaction<Schema>,
   changes: readonly Omit<Change, "revision">[],
 ): Promise<number> {
+  const later = held.get(db);
+  if (later !== undefined) {
+    for (const change of changes) later.push(change);
+    return PROVISIONAL - LATER_MAX + later.length;
+  }
   const { revision } = await db.updateTable("change_state")
     .set((eb) => ({ revision: eb("revision", "+", changes.length) }))
     .returning("revision").executeTakeFirstOrThrow();
@@ -30,6 +35,41 @@ export async function appendChanges(
   const rows = changes.map((change, i) => ({ ...change, revision: first + i }));
   await db.insertInto("changes").values(rows).execute();
   return revision;
+}
+
+/** Numbers below it are given before the log has been asked; none of them outlives its transaction. */
+export const PROVISIONAL = -1;
+const LATER_MAX = 2 ** 40;
+
+/** Of transactions that write very much: nobody is to wait for the log meanwhile. */
+const held = new WeakMap<Transaction<Schema>, Omit<Change, "revision">[]>();
+
+/** From now on changes of this transaction are kept for its end. */
+export function holdChanges(db: Transaction<Schema>): void {
+  held.set(db, []);
+}
+
+/**
+ * Logs what was held, each record once.
+ * @returns what makes a provisional number one of the log's
+ */
+export async function appendHeld(db: Transaction<Schema>): Promise<number> {
+  const later = held.get(db) ?? [];
+  held.delete(db);
+  if (later.length === 0) return 0;
+  const { revision } = await db.updateTable("change_state")
+    .set((eb) => ({ revision: eb("revision", "+", later.length) }))
+    .returning("revision").executeTakeFirstOrThrow();
+  const first = revision - later.length + 1;
+  const newest = new Map(
+    later.map((change, i) => [`${change.kind} ${change.id}`, { ...change, revision: first + i }]),
+  );
+  const rows = [...newest.values()];
+  for (let from = 0; from < rows.length; from += SLICE) {
+    await db.insertInto("changes").values(rows.slice(from, from + SLICE)).execute();
+    await nextTurn();
+  }
+  return LATER_MAX - PROVISIONAL + first - 1;
 }
 
 const SLICE = 500;

@@ -42,6 +42,16 @@ export async function applyItems(
   await appendChanges(db, [{ kind, id: upstreamId }]);
 }
 
+/** See `CatalogTables.items.expect`. */
+export async function expectItems(
+  db: Transaction<Schema>,
+  upstreamId: string,
+  items: readonly Item[],
+): Promise<void> {
+  await inSlices(items, charsOf, (slice) => insert(db, upstreamId, slice));
+  await appendChanges(db, [{ kind: "items", id: upstreamId }]);
+}
+
 /** Locks the items as they were read, and counts the change. */
 async function claim(
   db: Transaction<Schema>,

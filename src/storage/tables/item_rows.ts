@@ -6,7 +6,7 @@
 import type { Selectable } from "kysely";
 import { createHash } from "node:crypto";
 import { type Item, ITEM_KINDS } from "../../domain/item.ts";
-import type { Audience } from "../../domain/server.ts";
+import { type Audience, VISIBILITIES } from "../../domain/server.ts";
 import type { ItemRow } from "../catalog_tables.ts";
 import { keptText, textOf } from "../text.ts";
 import type { ItemsTable } from "./schema.ts";
@@ -91,7 +91,11 @@ function audienceColumns(audience: Audience | undefined) {
 
 function audienceOf({ visibility, team_id, owner }: Selectable<ItemsTable>): Audience | undefined {
   if (visibility === null) return undefined;
-  return { visibility, team: optionalOf(team_id), owner: optionalOf(owner) };
+  return {
+    visibility: VISIBILITIES.find((one) => one === visibility)!,
+    team: optionalOf(team_id),
+    owner: optionalOf(owner),
+  };
 }
 
 function keptOptional(text: string | undefined): string | null {

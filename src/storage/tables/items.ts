@@ -10,7 +10,7 @@ import type { CatalogTables, ItemRow } from "../catalog_tables.ts";
 import { type Database, NotUnique } from "../database.ts";
 import { allPages, pageOf } from "../slices.ts";
 import { appendChanges } from "./changes.ts";
-import { applyItems } from "./item_changes.ts";
+import { applyItems, expectItems } from "./item_changes.ts";
 import { changedColumns, type ItemEdit, readItem } from "./item_rows.ts";
 import type { Schema } from "./schema.ts";
 import { changedMeanwhile } from "./servers.ts";
@@ -52,6 +52,9 @@ export function createItems(database: Database): CatalogTables["items"] {
     },
     apply: (upstreamId, changes) =>
       database.transaction((db) => applyItems(db, upstreamId, changes))
+        .catch((error) => refuseTaken(error, undefined)),
+    expect: (upstreamId, items) =>
+      database.transaction((db) => expectItems(db, upstreamId, items))
         .catch((error) => refuseTaken(error, undefined)),
     update,
   };

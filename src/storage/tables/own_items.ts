@@ -145,7 +145,11 @@ async function claim(db: Transaction<Schema>, id: string, revision: number): Pro
 }
 
 /** @param foundMs of a new one */
-function itemOf(id: string, { spec, enabled, audience }: OwnSettings, foundMs: number): Item {
+export function itemOf(
+  id: string,
+  { spec, enabled, audience }: OwnSettings,
+  foundMs: number,
+): Item {
   return {
     id,
     kind: spec.kind,

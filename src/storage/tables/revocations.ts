@@ -33,14 +33,14 @@ export function createRevocations(
           .executeTakeFirst();
         return row && readRevocation(row);
       }),
-    create: ({ id, tokenId, subject, reason }) =>
+    create: ({ id, tokenId, subject, reason, createdMs = clock.now() }) =>
       database.transaction(async (db) => {
         const row = await db.insertInto("revocations").values({
           id,
           token_id: keptOrNull(tokenId),
           subject: keptOrNull(subject),
           reason: keptOrNull(reason),
-          created_ms: clock.now(),
+          created_ms: createdMs,
         }).returningAll().executeTakeFirstOrThrow();
         await appendChanges(db, [{ kind: "revocation", id }]);
         return readRevocation(row);

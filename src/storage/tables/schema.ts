@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { TeamRole } from "../../domain/account.ts";
 import type { Visibility } from "../../domain/server.ts";
 
 export interface Schema {
@@ -138,7 +139,7 @@ export interface MembersTable {
   /** See `subjectKey`. */
   key: string;
   email: string;
-  role: "owner" | "member";
+  role: TeamRole;
   since_ms: number;
 }
 

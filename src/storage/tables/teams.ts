@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Selectable } from "kysely";
-import { type Member, subjectKey } from "../../domain/account.ts";
+import type { Selectable, Transaction } from "kysely";
+import { type Member, subjectKey, TEAM_ROLES } from "../../domain/account.ts";
 import { GatewayError } from "../../domain/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { AccountTables, TeamRow } from "../account_tables.ts";
@@ -12,9 +12,9 @@ import { type Database, NotUnique } from "../database.ts";
 import { allPages, pageOf } from "../slices.ts";
 import { keptText, textOf } from "../text.ts";
 import { appendChanges } from "./changes.ts";
-import type { MembersTable, TeamsTable } from "./schema.ts";
+import type { MembersTable, Schema, TeamsTable } from "./schema.ts";
 import { changedMeanwhile } from "./servers.ts";
-import { keptOrNull } from "./users.ts";
+import { keptOrNull, oneText } from "./users.ts";
 
 /** The fact that stays when the last team is removed. */
 const HAVE_BEEN = "teams_have_been";
@@ -41,11 +41,16 @@ export function createTeams(database: Database, clock: Clock): AccountTables["te
           .executeTakeFirst();
         return row !== undefined;
       }),
+    begin: () =>
+      database.transaction(async (db) => {
+        await noteOne(db);
+        // Of no team, so that whoever follows hears of it.
+        await appendChanges(db, [{ kind: "team", id: "" }]);
+      }),
     create: ({ id, slug, name, description }) => {
       const nowMs = clock.now();
       return database.transaction(async (db) => {
-        await db.insertInto("facts").values({ name: HAVE_BEEN, value: "yes" })
-          .onConflict((conflict) => conflict.column("name").doNothing()).execute();
+        await noteOne(db);
         await db.insertInto("teams").values({
           id,
           slug,
@@ -93,6 +98,11 @@ export function createTeams(database: Database, clock: Clock): AccountTables["te
         return true;
       }),
   };
+}
+
+async function noteOne(db: Transaction<Schema>): Promise<void> {
+  await db.insertInto("facts").values({ name: HAVE_BEEN, value: "yes" })
+    .onConflict((conflict) => conflict.column("name").doNothing()).execute();
 }
 
 export function createMembers(database: Database, clock: Clock): AccountTables["members"] {
@@ -159,8 +169,8 @@ function readMember(row: Selectable<MembersTable>): Member {
   return {
     teamId: row.team_id,
     key: row.key,
-    email: row.email,
-    role: row.role,
+    email: oneText(row.email, row.key),
+    role: TEAM_ROLES.find((role) => role === row.role)!,
     sinceMs: row.since_ms,
   };
 }

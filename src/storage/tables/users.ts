@@ -82,10 +82,15 @@ export function keptOrNull(text: string | undefined): string | null {
   return text === undefined ? null : keptText(text);
 }
 
+/** The other text where it is the same: there are very many, and each would be held twice. */
+export function oneText(text: string, other: string): string {
+  return text === other ? other : text;
+}
+
 function readUser(row: Selectable<UsersTable>): UserRow {
   return {
     key: row.key,
-    email: row.email,
+    email: oneText(row.email, row.key),
     fullName: row.full_name === null ? undefined : textOf(row.full_name),
     isAdmin: row.is_admin === 1,
     enabled: row.enabled === 1,

@@ -6,6 +6,7 @@
 import { deepStrictEqual as assertEquals, rejects as assertRejects } from "node:assert/strict";
 import { GatewayError } from "../../../src/domain/errors.ts";
 import type { OwnTool } from "../../../src/domain/own_item.ts";
+import { createOwnLookup } from "../../../src/mcp/own_server/lookup.ts";
 import { createOwnTools } from "../../../src/mcp/own_server/tools.ts";
 import type { ItemRow } from "../../../src/storage/catalog_tables.ts";
 import { UpstreamBusy } from "../../../src/upstream/concurrency.ts";
@@ -36,6 +37,7 @@ const ITEMS = [
   row("slow_too", "https://slow.example/b/{x}"),
   row("quick", "https://quick.example/"),
 ];
+const OWN = createOwnLookup(() => ITEMS);
 
 function open(call: (tool: string) => Promise<ToolResult>) {
   const timers = fakeTimers(fakeClock());
@@ -47,7 +49,7 @@ function open(call: (tool: string) => Promise<ToolResult>) {
   return {
     timers,
     call: (name: string, args: unknown = {}) =>
-      callTool(ITEMS, { name, arguments: args }, { abort: new AbortController(), caller: "a" }),
+      callTool(OWN, { name, arguments: args }, { abort: new AbortController(), caller: "a" }),
   };
 }
 

@@ -41,6 +41,17 @@ Deno.test("a reader begins behind the event that it is told", async () => {
   assertEquals(await take(reader), ["3 c", "4 d"]);
 });
 
+Deno.test("F25: a reader does not go back when the store is behind what its client has", async () => {
+  const { append, open, take } = await openStream();
+  await append("a");
+  const { reader } = open({ afterSeq: 3 });
+  const taken = take(reader);
+  await append("b");
+  await append("c");
+  await append("d");
+  assertEquals(await taken, ["4 d"]);
+});
+
 Deno.test("a reader that is up to date reads nothing back", async () => {
   const { append, open, take, replays } = await openStream();
   await append("a");

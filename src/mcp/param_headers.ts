@@ -1,20 +1,20 @@
 /**
- * Arguments that clients of the stateless era repeat as headers, for servers that cannot know of
- * it: tools whose annotations cannot be followed are not shown, and headers are checked here.
+ * Arguments that clients of the stateless era repeat as headers, where no server of that era looks
+ * at them: tools whose annotations cannot be followed are not shown, and headers are checked here.
  *
  * @module
  * @see MCP 2026-07-28, Server Features, "Tools", "x-mcp-header"
  */
-import { flawOfHeaders } from "../../catalog/header_annotations.ts";
-import { ProtocolError } from "../../domain/errors.ts";
-import type { Edit } from "../edit.ts";
-import { elementsOf, findMember, type Member, nameOf } from "../json_scan.ts";
-import { type ClientMessage, isObject, type JsonObject } from "../message.ts";
+import { flawOfHeaders } from "../catalog/header_annotations.ts";
+import { ProtocolError } from "../domain/errors.ts";
+import type { Edit } from "./edit.ts";
+import { elementsOf, findMember, type Member, nameOf } from "./json_scan.ts";
+import { type ClientMessage, isObject, type JsonObject } from "./message.ts";
 import {
   decodeHeaderValue,
   HEADER_MISMATCH,
   type MirrorHeaders,
-} from "../revisions/stateless_era.ts";
+} from "./revisions/stateless_era.ts";
 
 /**
  * Leaves tools out of a list whose annotations a client could not follow.

@@ -1,14 +1,14 @@
 /**
- * `Mcp-Param` headers against arguments, for servers that do not know of them.
+ * `Mcp-Param` headers against arguments, where no server looks at them.
  *
  * @module
  * @see MCP 2026-07-28, Server Features, "Tools", "x-mcp-header"
  */
 import assert from "node:assert/strict";
-import { ProtocolError } from "../../../src/domain/errors.ts";
-import { createParamHeaders } from "../../../src/mcp/bridge/param_headers.ts";
-import type { Json } from "../../support/modern.ts";
-import { aCall } from "../../support/upstream_calls.ts";
+import { ProtocolError } from "../../src/domain/errors.ts";
+import { createParamHeaders } from "../../src/mcp/param_headers.ts";
+import type { Json } from "../support/modern.ts";
+import { aCall } from "../support/upstream_calls.ts";
 
 const DEFINITION = JSON.stringify({
   name: "t",
