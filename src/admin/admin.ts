@@ -18,6 +18,7 @@ import { GatewayError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import { problemDocument } from "../http/problem.ts";
 import type { Timers } from "../platform/timers.ts";
+import type { Transfer } from "./transfer/transfer.ts";
 import type { AdminAudit } from "./admin_audit.ts";
 import { type AuditOperationsDeps, createAuditOperations } from "./api/audit.ts";
 import { openApiDocument } from "./api/document.ts";
@@ -34,6 +35,7 @@ import { createStatsOperations, type StatsOperationsDeps } from "./api/stats.ts"
 import { createTeamOperations } from "./api/teams.ts";
 import { createRevocationOperations, createTokenOperations } from "./api/tokens.ts";
 import { createToolOperations } from "./api/tools.ts";
+import { createTransferOperations } from "./api/transfer.ts";
 import { createUpstreamOperations, type UpstreamOperationsDeps } from "./api/upstreams.ts";
 import { createUserOperations } from "./api/users.ts";
 
@@ -60,6 +62,7 @@ export interface AdminDeps extends UpstreamOperationsDeps, StatsDeps {
   readonly imports: ImportService;
   /** See `ToolDeps`. */
   readonly schemaFault: (schemaText: string) => string | undefined;
+  readonly transfer: Transfer;
   readonly sessions: SessionOperationsDeps;
   readonly users: UserService;
   readonly teams: TeamService;
@@ -127,6 +130,7 @@ export function operationsOf(deps: AdminDeps, options: AdminOptions): readonly O
     ...createImportOperations(deps),
     ...createPromptOperations(deps),
     ...createResourceOperations(deps),
+    ...createTransferOperations(deps),
     ...createSessionOperations(deps.sessions),
     ...createStatsOperations(deps),
     ...createAuditOperations(deps.records),
@@ -196,7 +200,7 @@ async function serve(deps: AdminDeps, c: Visited, methods: Methods): Promise<Res
       email,
       isExpected: preconditionOf(request.headers.get("if-match")),
       query: readQuery(request.url),
-      readBody: () => readJson(request, deps.timers, wanted.isLarge),
+      readBody: () => readJson(request, deps.timers, wanted),
     });
   const { audit } = deps;
   const answer = audit === undefined

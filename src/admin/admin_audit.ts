@@ -1,7 +1,7 @@
 /**
  * Audit of the management API: no change is made before its beginning is recorded, and each is
- * recorded once more with its outcome. Of reading only that of the audit itself is recorded, and
- * that of other people's private records.
+ * recorded once more with its outcome. Of reading only that of the audit itself and of everything at
+ * once is recorded, and that of other people's private records.
  *
  * @module
  * @see security.md, AUD-01, AUD-02, AUD-07, AUTHZ-09
@@ -28,6 +28,9 @@ export interface AdminCaller {
   readonly correlationId: string;
   readonly address: () => string;
 }
+
+/** Reading these is recorded, whoever does it. */
+const TOLD: readonly string[] = ["/api/audit", "/api/export"];
 
 /**
  * @param audienceOf of the record with this id, where it has one
@@ -65,7 +68,7 @@ export function createAdminAudit(
         ? "admin"
         : undefined;
       const isChange = method !== "GET";
-      if (!isChange && access === undefined && path !== "/api/audit") return await run();
+      if (!isChange && access === undefined && !TOLD.includes(path)) return await run();
       const record: AuditRecord = {
         action: "admin.read",
         id: correlationId,

@@ -31,6 +31,7 @@ export async function openAccounts({ config, platform, timers, pace }: Base, dat
   return {
     rights,
     teamIdOf: (slugOrId: string) => accounts.team(slugOrId)?.id,
+    refreshAccounts: accounts.refresh,
     findApiToken: createFindApiToken(deps),
     users: createUserService(deps),
     teams: createTeamService(deps),

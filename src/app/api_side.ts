@@ -4,6 +4,7 @@
  * @module
  */
 import { type AdminDeps, createAdmin } from "../admin/admin.ts";
+import { createTransfer } from "../admin/transfer/transfer.ts";
 import type { Discovery } from "../catalog/discovery.ts";
 import { createItemService } from "../catalog/item_service.ts";
 import { createImportService } from "../catalog/openapi/import_service.ts";
@@ -29,7 +30,10 @@ interface ApiParts extends Kept, UpstreamSide, Services {
   readonly records: AdminDeps["records"] & { readonly counts: AdminDeps["auditCounts"] };
 }
 
-type Services = Pick<AccountSide, "users" | "teams" | "tokens" | "revocations" | "teamIdOf">;
+type Services = Pick<
+  AccountSide,
+  "refreshAccounts" | "users" | "teams" | "tokens" | "revocations" | "teamIdOf"
+>;
 
 const UNREADABLE = "Its stored credentials cannot be read with this AUTH_ENCRYPTION_SECRET: give " +
   "them again, or start with the earlier one in AUTH_ENCRYPTION_SECRET_PREVIOUS";
@@ -67,6 +71,19 @@ export function createApi({ config, platform, timers, pace }: Base, parts: ApiPa
       checkUrl: egress.checkUrl,
       fetchText: (url) => fetchText({ http, timers, egress }, fetching, url),
       pace,
+    }),
+    transfer: createTransfer({
+      ...parts,
+      clock: platform.clock,
+      checkUrl: egress.checkUrl,
+      shelves: catalog.shelves,
+      refresh: () => Promise.all([catalog.refresh(), parts.refreshAccounts()]),
+      pace,
+    }, {
+      separator: config.toolNameSeparator,
+      isOperator: false,
+      // All of them have been taken over.
+      declarations: { upstreams: [], servers: [] },
     }),
     own: createOwnItemService({ tables, catalog, items, teamIdOf, checkUrl: egress.checkUrl }),
     statusOf(server) {

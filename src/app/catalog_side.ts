@@ -55,7 +55,7 @@ export async function openCatalog(
         endpoint,
         names: collisions.slice(0, COLLISIONS_LOGGED).map(({ name, items }) => ({ name, items })),
       });
-    return { database, tables, catalog, views: createViews({ catalog, pace, collided }) };
+    return { database, keyring, tables, catalog, views: createViews({ catalog, pace, collided }) };
   } catch (error) {
     catalog.close();
     throw error;

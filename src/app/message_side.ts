@@ -174,7 +174,12 @@ export function openSessions(
     perPrincipal: config.sessionsPerPrincipal,
   };
   return config.statefulSessions
-    ? createSessions({ ...common, ...keepers(base), claims: callClaims(base) }, bounds)
+    ? createSessions({
+      ...common,
+      ...keepers(base),
+      claims: callClaims(base),
+      turns: base.shared.claims,
+    }, bounds)
     : createSessionsOff(common, bounds);
 }
 

@@ -8,7 +8,7 @@ import { VERSION } from "../domain/version.ts";
 import { createEraProbe } from "../mcp/era_probe.ts";
 import { targetOf } from "../platform/dial.ts";
 import { createHttpClient } from "../platform/http1/client.ts";
-import { createEgressPolicy } from "../policy/egress.ts";
+import { createEgressPolicy, type Destination, type EgressPolicy } from "../policy/egress.ts";
 import { createConcurrencyClient } from "../upstream/concurrency.ts";
 import { createUpstreamClient } from "../upstream/connect.ts";
 import { createElsewhereClient } from "../upstream/elsewhere.ts";
@@ -19,18 +19,18 @@ import { isSameProgram } from "../upstream/stdio/program.ts";
 import { createHttpSide } from "../upstream/old_transport.ts";
 import { createSseClient } from "../upstream/sse_client.ts";
 import { createStdioClient } from "../upstream/stdio_client.ts";
+import type { Config } from "../config/load.ts";
 import type { UpstreamServer } from "../domain/server.ts";
 import type { Base } from "./base.ts";
 import { createOwnSide } from "./own_side.ts";
 
-/** Clients of upstream servers, over all transports, and what is known of their health. */
-export function createUpstreamSide(base: Base, catalog: Catalog) {
-  const { config, platform, timers, budget, shared: { remote } } = base;
-  const { clock, log, listener } = platform;
-  const http = createHttpClient(clock);
-  const { databaseUrl, publicUrl } = config;
-  const egress = createEgressPolicy({
-    allowPrivate: config.egressAllowPrivate,
+/** @param listener where this gateway is found */
+export function egressOf(
+  { egressAllowPrivate, databaseUrl, publicUrl }: Config,
+  listener: Destination,
+): EgressPolicy {
+  return createEgressPolicy({
+    allowPrivate: egressAllowPrivate,
     own: [
       listener,
       ...(publicUrl === undefined ? [] : [targetOf(new URL(publicUrl))]),
@@ -39,6 +39,14 @@ export function createUpstreamSide(base: Base, catalog: Catalog) {
         : []),
     ],
   });
+}
+
+/** Clients of upstream servers, over all transports, and what is known of their health. */
+export function createUpstreamSide(base: Base, catalog: Catalog) {
+  const { config, platform, timers, budget, shared: { remote } } = base;
+  const { clock, log, listener } = platform;
+  const http = createHttpClient(clock);
+  const egress = egressOf(config, listener);
   const streamable = createMcpClient({ http, clock, timers, budget }, {
     connectMs: config.connectMs,
     messageBytesMax: config.responseBytesMax,

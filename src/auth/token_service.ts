@@ -48,7 +48,7 @@ export interface TokenServiceDeps {
 /** 96 random bits. */
 const ID_BYTES = 12;
 /** How many one owner may have. */
-const TOKENS_MAX = 200;
+export const TOKENS_MAX = 200;
 
 export function createTokenService(
   { tables, accounts, clock }: TokenServiceDeps,

@@ -109,7 +109,7 @@ export function createUserService({ tables, accounts }: UserServiceDeps): UserSe
 }
 
 /** Whoever locks himself out cannot take it back, and there may be nobody else. */
-function refuseOwnRights(principal: Principal, key: string, change: UserChange): void {
+export function refuseOwnRights(principal: Principal, key: string, change: UserChange): void {
   if (key !== subjectKey(principal.subject)) return;
   const takesRights = change.isAdmin === false || change.enabled === false || change.isDeleted;
   if (!takesRights) return;

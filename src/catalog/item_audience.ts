@@ -5,11 +5,11 @@
  * @module
  * @see contract.md, section 8, "Permissions"; security.md, AUTHZ-11, AUTHZ-12
  */
+import type { Offered } from "../domain/access.ts";
 import { FaultyRequest } from "../domain/errors.ts";
-import type { Principal } from "../domain/principal.ts";
+import { type Principal, subjectOf } from "../domain/principal.ts";
 import type { Audience, Visibility } from "../domain/server.ts";
 import { checkAudience, checkOwner, NOBODY } from "./editing.ts";
-import type { ShownItem } from "./item_service.ts";
 
 /** `undefined` takes a member back; one that is not there stays. */
 export type AudienceChange = Partial<{
@@ -28,7 +28,7 @@ export type TeamIdOf = (slugOrId: string) => string | undefined;
  * @throws {GatewayError} `forbidden` for more than the caller may give
  */
 export function changedAudience(
-  { item, server }: ShownItem,
+  { item, server }: Offered,
   change: AudienceChange,
   principal: Principal,
   teamIdOf: TeamIdOf,
@@ -41,7 +41,7 @@ export function changedAudience(
     checkAudience(principal, server);
     return undefined;
   }
-  const wanted = { visibility, team, owner: owner ?? principal.subject };
+  const wanted = { visibility, team, owner: owner ?? subjectOf(principal) };
   checkAudience(principal, wanted);
   checkOwner(principal, item.audience ?? NOBODY, wanted);
   if (visibility === "private") return { ...NOBODY, owner: wanted.owner };
@@ -63,7 +63,7 @@ export function ownAudience(
 ): Audience {
   const visibility = change.visibility ?? known?.visibility ??
     (principal.isAdmin ? "public" : "private");
-  const owner = change.owner ?? known?.owner ?? principal.subject;
+  const owner = change.owner ?? known?.owner ?? subjectOf(principal);
   const team = visibility === "team" ? change.team ?? known?.team : undefined;
   checkAudience(principal, { visibility, team, owner });
   checkOwner(principal, known ?? NOBODY, { visibility, team, owner });

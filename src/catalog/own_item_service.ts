@@ -168,8 +168,8 @@ function checkFree(catalog: Catalog, spec: OwnSpec, id: string | undefined): voi
  * @throws {FaultyRequest}
  * @throws {GatewayError} `egress_denied`
  */
-function withSecrets(
-  deps: OwnItemServiceDeps,
+export function withSecrets(
+  deps: Pick<OwnItemServiceDeps, "checkUrl">,
   spec: OwnSpec,
   known: OwnSpec | undefined,
 ): OwnSpec {

@@ -105,7 +105,7 @@ export function createServerService(deps: ServerServiceDeps): ServerService {
  * not count: they have no names now.
  */
 async function collisions(
-  { catalog, pace }: ServerServiceDeps,
+  { catalog, pace }: NamesDeps,
   server: Omit<VirtualServer, "id" | "declared" | "seq">,
 ): Promise<readonly Collision[]> {
   if (!mayCollide(server)) return [];
@@ -122,9 +122,14 @@ function mayCollide({ naming, overrides }: Pick<VirtualServer, "naming" | "overr
   );
 }
 
+export interface NamesDeps {
+  readonly catalog: Pick<Catalog, "shelves">;
+  readonly pace: Pace;
+}
+
 /** @throws {FaultyRequest} `conflict` */
-async function checkNames(
-  deps: ServerServiceDeps,
+export async function checkNames(
+  deps: NamesDeps,
   server: Omit<VirtualServer, "id" | "declared" | "seq">,
   principal: Principal,
 ): Promise<void> {

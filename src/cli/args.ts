@@ -25,13 +25,44 @@ export const COMMON_OPTIONS = {
 
 /** @throws {UsageError} for an unknown option, a missing value, or a stray argument */
 export function parseOptions(args: readonly string[], options: OptionTable): Values {
+  return parsed(args, options, false).values;
+}
+
+function parsed(args: readonly string[], options: OptionTable, allowPositionals: boolean) {
   try {
     const table = { ...COMMON_OPTIONS, ...options };
-    return parseArgs({ args: [...args], options: table, strict: true }).values as Values;
+    const { positionals, values } = parseArgs({
+      args: [...args],
+      options: table,
+      strict: true,
+      allowPositionals,
+    });
+    return { positionals, values: values as Values };
   } catch (error) {
     // The first sentence; what follows is advice on Node's own syntax.
     throw new UsageError((error as Error).message.split(/\.\s/)[0]!);
   }
+}
+
+/**
+ * The same with so many arguments at most besides, wherever they stand.
+ * @throws as `parseOptions`
+ */
+export function parseArguments(
+  args: readonly string[],
+  options: OptionTable,
+  count: number,
+): { readonly given: readonly string[]; readonly values: Values } {
+  const { positionals, values } = parsed(args, options, true);
+  const stray = positionals[count];
+  if (stray !== undefined) throw new UsageError(`Unexpected argument '${stray}'`);
+  return { given: positionals, values };
+}
+
+/** What stands besides the options of a command, these right or wrong. */
+export function looselyParsed(args: readonly string[], options: OptionTable) {
+  const table = { ...COMMON_OPTIONS, ...options };
+  return parseArgs({ args: [...args], options: table, strict: false, allowPositionals: true });
 }
 
 /**

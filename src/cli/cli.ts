@@ -6,14 +6,8 @@
 import { ConfigError } from "../config/load.ts";
 import { VERSION } from "../domain/version.ts";
 import { UsageError } from "./args.ts";
-import { audit } from "./audit.ts";
-import { doctor } from "./doctor.ts";
-import { importDocument } from "./import.ts";
-import { keys } from "./keys.ts";
-import { migrateDatabase } from "./migrate.ts";
-import { serve } from "./serve.ts";
-import { token } from "./token.ts";
 
+/** Each is loaded when it is asked for: most of the time of a short command is that of loading. */
 interface Command {
   readonly run: (args: readonly string[]) => Promise<number>;
   readonly summary: string;
@@ -26,7 +20,7 @@ const COMMON_HELP =
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve: {
-    run: serve,
+    run: async (args) => await (await import("./serve.ts")).serve(args),
     summary: "run the gateway (the default)",
     help: `Usage: sallyport serve [options]
 
@@ -35,7 +29,7 @@ ${COMMON_HELP}
   --port PORT      port to listen on, 0 for a free one (default 4444)`,
   },
   token: {
-    run: token,
+    run: async (args) => await (await import("./token.ts")).token(args),
     summary: "mint a token for a person or an agent",
     help: `Usage: sallyport token --sub EMAIL [options]
 
@@ -50,19 +44,42 @@ Prints a bearer token of this gateway.
 ${COMMON_HELP}`,
   },
   import: {
-    run: importDocument,
-    summary: "make tools of an OpenAPI document",
-    help: `Usage: sallyport import openapi FILE [options]
+    run: async (args) => await (await import("./transfer.ts")).importFile(args),
+    summary: "take over a configuration, or make tools of an OpenAPI document",
+    help: `Usage: sallyport import FILE [options]
+       sallyport import openapi FILE [options]
 
-Makes a tool of each operation of the document, and says which could not become one. Again, it finds
+The first takes over a bundle, or the export document of the reference system: all of it or nothing.
+With SQLite the gateway must not run meanwhile.
+
+  --strategy S     what becomes of records that are there already: skip (the default), update,
+                   rename, or fail, which changes nothing at all then
+  --dry-run        change nothing, and say what would be changed
+  --passphrase-file F
+                   holds the passphrase that the bundle was exported with
+
+The second makes a tool of each operation of the document, and says which could not become one. Again, it finds
 its tools by their names. With SQLite the gateway must not run meanwhile.
 
   --base-url URL   where the API is, in place of the servers that the document names
   --prefix P       put before each name
 ${COMMON_HELP}`,
   },
+  export: {
+    run: async (args) => await (await import("./transfer.ts")).exportBundle(args),
+    summary: "write the whole configuration as one bundle",
+    help: `Usage: sallyport export [FILE] [options]
+
+Writes all that was made through the API, to FILE or to standard output. Secrets are in it only with
+a passphrase; what the config file declares is not: the file is its own export. With SQLite the
+gateway must not run meanwhile.
+
+  --passphrase-file F
+                   holds the passphrase, of at least 12 characters, that seals the secrets
+${COMMON_HELP}`,
+  },
   migrate: {
-    run: migrateDatabase,
+    run: async (args) => await (await import("./migrate.ts")).migrateDatabase(args),
     summary: "bring the database to the form that this version needs",
     help: `Usage: sallyport migrate [options]
 
@@ -72,7 +89,7 @@ is for a job that runs before it. Several may run at once on one PostgreSQL.
 ${COMMON_HELP}`,
   },
   keys: {
-    run: keys,
+    run: async (args) => await (await import("./keys.ts")).keys(args),
     summary: "seal stored credentials with a new key",
     help: `Usage: sallyport keys rotate [options]
 
@@ -84,7 +101,7 @@ all replicas, then run this once, then take the previous key away.
 ${COMMON_HELP}`,
   },
   audit: {
-    run: audit,
+    run: async (args) => await (await import("./audit.ts")).audit(args),
     summary: "check that the audit trail is what was written",
     help: `Usage: sallyport audit verify [options]
 
@@ -95,7 +112,7 @@ AUTH_ENCRYPTION_SECRET that they were written with. The gateway may run meanwhil
 ${COMMON_HELP}`,
   },
   doctor: {
-    run: doctor,
+    run: async (args) => await (await import("./doctor.ts")).doctor(args),
     summary: "check the configuration and say which permissions it needs",
     help: `Usage: sallyport doctor [--flags | --strict] [options]
 

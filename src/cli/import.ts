@@ -24,23 +24,14 @@ import type { CatalogTables, ItemRow } from "../storage/catalog_tables.ts";
 import { migrate } from "../storage/migrate.ts";
 import { createKeyring } from "../storage/sealed.ts";
 import { createCatalogTables } from "../storage/tables/catalog.ts";
-import { configFrom, parseOptions, UsageError } from "./args.ts";
+import { configFrom, parseArguments, UsageError } from "./args.ts";
 import { withDatabase } from "./database_place.ts";
 import { encryptionSecretOf } from "./encryption_secret.ts";
-
-const OPTIONS = { "base-url": { type: "string" }, prefix: { type: "string" } } as const;
-
-/** The file that a command names; the launcher has to allow that it is read. */
-export function importedFile(args: readonly string[]): string | undefined {
-  return args[0] === "import" && args[1] === "openapi" ? args[2] : undefined;
-}
+import { OPEN_API_OPTIONS } from "./named_files.ts";
 
 export async function importDocument(args: readonly string[]): Promise<number> {
-  const [kind, file, ...options] = args;
-  if (kind !== "openapi" || file === undefined || file.startsWith("-")) {
-    throw new UsageError('"import" is followed by "openapi" and a file');
-  }
-  const values = parseOptions(options, OPTIONS);
+  const { given: [_kind, file], values } = parseArguments(args, OPEN_API_OPTIONS, 2);
+  if (file === undefined) throw new UsageError('"import openapi" is followed by a file');
   const config = configFrom(values);
   const pace = createPace(systemClock.monotonic);
   const imported = await importOpenApi(await textOf(file), {

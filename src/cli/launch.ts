@@ -10,7 +10,7 @@
 import { ConfigError } from "../config/load.ts";
 import { configFrom, parseOptions, UsageError } from "./args.ts";
 import { main } from "./cli.ts";
-import { importedFile } from "./import.ts";
+import { namedFiles } from "./named_files.ts";
 import { permissionFlags } from "./permissions.ts";
 
 /** SIGHUP is no signal of Windows. */
@@ -33,7 +33,7 @@ async function launch(args: readonly string[]): Promise<number> {
     args: [
       "run",
       `--config=${path(new URL("deno.json", root))}`,
-      ...permissionFlags(configFrom(options), undefined, importedFile(args)),
+      ...permissionFlags(configFrom(options), undefined, namedFiles(args)),
       path(new URL("main.ts", root)),
       ...args,
     ],

@@ -18,13 +18,13 @@ import { UsageError } from "./args.ts";
  * names resolve to addresses that are not known here.
  *
  * @param net the only destinations to allow, from `strictDestinations`; `undefined` for all
- * @param file one more to read
+ * @param named further files
  * @throws {UsageError} for a path or command that cannot be written in a flag
  */
 export function permissionFlags(
   config: Config,
   net?: readonly string[],
-  file?: string,
+  { read = [], write = [] }: NamedFiles = {},
 ): readonly string[] {
   const database = databaseFiles(config);
   const files = [
@@ -32,9 +32,10 @@ export function permissionFlags(
     config.configPath ?? DEFAULT_CONFIG_PATH,
     ...database,
     ...keyFiles(config),
-    ...file === undefined ? [] : [file],
+    ...read,
   ];
-  for (const file of files) refuseUnwritable("path", file);
+  const written = [config.dataDir, ...database, ...write];
+  for (const file of [...files, ...write]) refuseUnwritable("path", file);
   const commands = [...new Set(stdioIn(config).flatMap(commandsOf))];
   for (const command of commands) refuseUnwritable("command", command);
   return [
@@ -44,10 +45,16 @@ export function permissionFlags(
     // Libraries look at variables that are not ours: those are absent, not an error.
     "--ignore-env",
     `--allow-read=${files.join(",")}`,
-    `--allow-write=${[config.dataDir, ...database].join(",")}`,
+    `--allow-write=${written.join(",")}`,
     // Without names it would allow every command there is.
     ...commands.length === 0 ? [] : [`--allow-run=${commands.join(",")}`],
   ];
+}
+
+/** Files that a command names. */
+export interface NamedFiles {
+  readonly read?: readonly string[];
+  readonly write?: readonly string[];
 }
 
 /** A database that is not in the data directory, with what SQLite puts beside it. */

@@ -118,6 +118,7 @@ function starting(request: Request, isWaiting: boolean): Response {
 
 /** @throws {Error} naming the setting when the address cannot be listened on */
 function bind(config: Config, log: Log, handler: App["fetch"]): Deno.HttpServer {
+  const isFirstFrom = createConnections();
   try {
     return Deno.serve({
       hostname: config.host,
@@ -128,7 +129,9 @@ function bind(config: Config, log: Log, handler: App["fetch"]): Deno.HttpServer 
         else log.error("A handler failed", { error });
         return new Response(null, { status: 500 });
       },
-    }, (request, info) => handler(request, new RequestInfo(info)));
+    }, (request, info) => {
+      return handler(request, new RequestInfo(info, isFirstFrom(info.remoteAddr.port)));
+    });
   } catch (cause) {
     const address = `${config.host}:${config.port}`;
     const hint = cause instanceof Deno.errors.AddrInUse
@@ -138,12 +141,31 @@ function bind(config: Config, log: Log, handler: App["fetch"]): Deno.HttpServer 
   }
 }
 
-/** Both are made when they are asked for: few requests need the address. */
+/** The port of a client whose connection was idle for so long is most likely another client's. */
+const KEPT_MS = 5 * 60_000;
+
+/**
+ * The runtime does not say which requests come over one connection. They have the port of the client
+ * in common; two clients at different addresses may have it too, and are taken for one.
+ */
+function createConnections(): (port: number) => boolean {
+  const usedMs = new Float64Array(65_536).fill(-Infinity);
+  return (port) => {
+    const nowMs = performance.now();
+    const isFirst = nowMs - usedMs[port]! > KEPT_MS;
+    usedMs[port] = nowMs;
+    return isFirst;
+  };
+}
+
+/** The others are made when they are asked for: few requests need the address. */
 class RequestInfo implements ServeInfo {
+  readonly isFirst: boolean;
   readonly #info: Deno.ServeHandlerInfo<Deno.NetAddr>;
 
-  constructor(info: Deno.ServeHandlerInfo<Deno.NetAddr>) {
+  constructor(info: Deno.ServeHandlerInfo<Deno.NetAddr>, isFirst: boolean) {
     this.#info = info;
+    this.isFirst = isFirst;
   }
 
   get completed() {

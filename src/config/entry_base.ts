@@ -4,12 +4,12 @@
  * @module
  */
 import { z } from "zod";
-import { type Audience, isSlug, slugOf } from "../domain/server.ts";
+import { type Audience, isSlug, slugOf, VISIBILITIES } from "../domain/server.ts";
 import type { Reading } from "./reading.ts";
 
 export const BASE_FIELDS = {
   title: z.string().optional(),
-  visibility: z.enum(["public", "team", "private"]).optional(),
+  visibility: z.enum(VISIBILITIES).optional(),
   team: z.string().optional(),
   owner: z.string().optional(),
   enabled: z.boolean().optional(),

@@ -23,7 +23,7 @@ Deno.test("every operation has a row in the table of permissions, and every row 
 
 Deno.test("every permission is one of the contract's", () => {
   const known =
-    /^(?:(?:upstreams|servers|tools|prompts|resources|teams|users|tokens)\.(?:read|create|update|delete)|sessions\.read|metrics\.read|audit\.read)$/;
+    /^(?:(?:upstreams|servers|tools|prompts|resources|teams|users|tokens)\.(?:read|create|update|delete)|sessions\.read|metrics\.read|audit\.read|admin)$/;
   assertEquals([...PERMISSIONS.values()].filter((one) => one !== NONE && !known.test(one)), []);
 });
 

@@ -8,7 +8,7 @@ import { VERSION } from "../../src/domain/version.ts";
 import { type Ended, runProgram } from "../support/program.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
-const COMMANDS = ["serve", "token", "import", "migrate", "keys", "audit", "doctor"];
+const COMMANDS = ["serve", "token", "import", "export", "migrate", "keys", "audit", "doctor"];
 const LONG_KEY = "hidden-0123456789-0123456789-0123456789";
 
 for (const command of COMMANDS) {
@@ -50,7 +50,10 @@ for (
     [["keys", "forget"], "rotate"],
     [["keys", "rotate", "--sub", "a"], "--sub"],
     [["migrate", "stray"], "stray"],
-    [["import"], "openapi"],
+    [["import"], "file"],
+    [["import", "a.json", "--strategy", "merge"], "--strategy"],
+    [["import", "a.json", "stray"], "stray"],
+    [["export", "a.json", "stray"], "stray"],
     [["import", "openapi"], "openapi"],
     [["import", "openapi", "a.json", "stray"], "stray"],
   ] satisfies [string[], string][]

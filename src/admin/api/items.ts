@@ -76,12 +76,7 @@ export function createItemOperations(
   const { plural, kinds, schema } = noun;
   const path = `/api/${plural}`;
   const answer = z.object({ ...optional(noun.members), ...record }).openapi(schema);
-  const newItem = z.strictObject({
-    ...COMMON,
-    ...noun.members,
-    enabled: z.boolean().optional(),
-    ...audience,
-  }).openapi(`New${schema}`);
+  const newItem = newItemSchema(noun.members).openapi(`New${schema}`);
   const change = z.strictObject({ ...nullable({ ...COMMON, ...noun.members }), ...shownTo })
     .openapi(`${schema}Change`);
   const shown = (found: ShownItem) => recordOf(found, noun);
@@ -167,6 +162,16 @@ export function createItemOperations(
       },
     }),
   ];
+}
+
+/** What makes one of the gateway's own. @param members those of its noun */
+export function newItemSchema<M extends z.ZodRawShape>(members: M) {
+  return z.strictObject({
+    ...COMMON,
+    ...members,
+    enabled: z.boolean().optional(),
+    ...audience,
+  });
 }
 
 /** What is changed of any item; the members of its noun come besides. */

@@ -78,6 +78,7 @@ export function createImportOperations(
       query: NO_QUERY,
       body: request,
       isLarge: true,
+      isForeign: true,
       status: 200,
       answer: report,
       handle: async ({ body: { visibility, teamId, owner, ...body }, principal }) => {

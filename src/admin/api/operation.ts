@@ -47,6 +47,8 @@ export interface Definition<Query extends z.ZodType, Body extends z.ZodType> {
   readonly body: Body;
   /** Whether its body may hold a whole document. */
   readonly isLarge?: boolean;
+  /** Whether that is another system's, in which a member may be called `__proto__`. */
+  readonly isForeign?: boolean;
   readonly status: Answer["status"];
   /** Of the body of the answer; `undefined` for none. */
   readonly answer: z.ZodType | undefined;

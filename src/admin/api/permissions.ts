@@ -46,6 +46,11 @@ export const PERMISSIONS: ReadonlyMap<string, string> = new Map([
   ["GET /api/resources/{id}", "resources.read"],
   ["PATCH /api/resources/{id}", "resources.update"],
   ["DELETE /api/resources/{id}", "resources.delete"],
+  // Everything may be in a bundle. What a caller may not do by single calls is refused record by
+  // record.
+  ["GET /api/export", "admin"],
+  ["POST /api/export", "admin"],
+  ["POST /api/import", "admin"],
   ["GET /api/sessions", "sessions.read"],
   ["GET /api/stats", "metrics.read"],
   ["GET /api/audit", "audit.read"],
@@ -78,6 +83,8 @@ const FOR_ADMINISTRATORS: ReadonlySet<string> = new Set(["GET /api/stats"]);
 /** Routes that only administrators of the whole gateway have. */
 const FOR_UNRESTRICTED: ReadonlySet<string> = new Set([
   "GET /api/audit",
+  "GET /api/export",
+  "POST /api/export",
   "POST /api/users",
   "PATCH /api/users/{id}",
   "DELETE /api/users/{id}",

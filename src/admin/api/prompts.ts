@@ -17,7 +17,7 @@ import {
   textFaults,
 } from "./contents.ts";
 import { checkedBy } from "./input.ts";
-import { createItemOperations, type ItemDeps, type Members } from "./items.ts";
+import { createItemOperations, type ItemDeps, type ItemNoun, type Members } from "./items.ts";
 import type { Operation } from "./operation.ts";
 import { line, lines } from "./schemas.ts";
 import { itemName } from "./server_schemas.ts";
@@ -30,7 +30,7 @@ const argument = z.strictObject({
   values: argumentValues.optional(),
 });
 
-const members = {
+export const promptMembers = {
   name: itemName,
   ...listed,
   arguments: z.array(argument).max(LIMITS.ownArguments).optional(),
@@ -41,23 +41,25 @@ const members = {
 };
 
 const whole = z.strictObject({
-  ...members,
+  ...promptMembers,
   title: line(256).optional(),
   description: lines(8192).optional(),
 });
 
 export function createPromptOperations(deps: ItemDeps): readonly Operation[] {
-  return createItemOperations(deps, {
-    plural: "prompts",
-    schema: "Prompt",
-    kinds: ["prompt"],
-    discovered: ["name"],
-    members,
-    either: [],
-    specOf: promptFrom,
-    membersOf: ({ kind: _, ...members }) => members,
-  });
+  return createItemOperations(deps, PROMPTS);
 }
+
+export const PROMPTS: ItemNoun = {
+  plural: "prompts",
+  schema: "Prompt",
+  kinds: ["prompt"],
+  discovered: ["name"],
+  members: promptMembers,
+  either: [],
+  specOf: promptFrom,
+  membersOf: ({ kind: _, ...members }) => members,
+};
 
 function promptFrom(given: Members): OwnPrompt {
   const { arguments: args = [], messages, ...rest } = checkedBy(whole, given, "body");

@@ -24,13 +24,13 @@ import {
   uri,
 } from "./contents.ts";
 import { checkedBy } from "./input.ts";
-import { createItemOperations, type ItemDeps, type Members } from "./items.ts";
+import { createItemOperations, type ItemDeps, type ItemNoun, type Members } from "./items.ts";
 import type { Operation } from "./operation.ts";
 import { line, lines } from "./schemas.ts";
 
 const completion = z.strictObject({ name: line(256), values: argumentValues.optional() });
 
-const members = {
+export const resourceMembers = {
   uri: uri.optional(),
   uriTemplate: z.string().max(LIMITS.itemNameBytes).optional().openapi({
     description: "RFC 6570; in place of uri",
@@ -52,25 +52,27 @@ const members = {
 };
 
 const whole = z.strictObject({
-  ...members,
+  ...resourceMembers,
   title: line(256).optional(),
   description: lines(8192).optional(),
 });
 type Given = z.output<typeof whole>;
 
 export function createResourceOperations(deps: ItemDeps): readonly Operation[] {
-  return createItemOperations(deps, {
-    plural: "resources",
-    schema: "Resource",
-    kinds: ["resource", "template"],
-    // One that was discovered is found by its URI, which stays; aliases are given when needed.
-    discovered: [],
-    members,
-    either: ["text", "blob", "contents"],
-    specOf: (given, known) => resourceFrom(checkedBy(whole, given, "body"), known),
-    membersOf,
-  });
+  return createItemOperations(deps, RESOURCES);
 }
+
+export const RESOURCES: ItemNoun = {
+  plural: "resources",
+  schema: "Resource",
+  kinds: ["resource", "template"],
+  // One that was discovered is found by its URI, which stays; aliases are given when needed.
+  discovered: [],
+  members: resourceMembers,
+  either: ["text", "blob", "contents"],
+  specOf: (given, known) => resourceFrom(checkedBy(whole, given, "body"), known),
+  membersOf,
+};
 
 function resourceFrom(given: Given, known: OwnSpec | undefined): OwnSpec {
   const { uri, uriTemplate, text, blob, contents, arguments: args = [], ...rest } = given;

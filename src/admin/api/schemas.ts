@@ -6,6 +6,7 @@
 import { z } from "@hono/zod-openapi";
 import { ITEM_KINDS } from "../../domain/item.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import { VISIBILITIES } from "../../domain/server.ts";
 
 const DEFAULT_LIMIT = 50;
 
@@ -33,7 +34,7 @@ export const email = line(LIMITS.subjectChars).refine((text) => /^[^\s,]+$/.test
   error: "must be an e-mail address, or a subject of an issuer, without spaces and commas",
 });
 
-export const visibility = z.enum(["public", "team", "private"]);
+export const visibility = z.enum(VISIBILITIES);
 
 export const audience = {
   visibility: visibility.optional().openapi({

@@ -58,7 +58,7 @@ const settings = {
   enabled: z.boolean().optional(),
 };
 
-const slug = z.string().refine(isSlug, {
+export const slug = z.string().refine(isSlug, {
   error: "must be lower-case letters, digits and - between them, at most 128",
 });
 

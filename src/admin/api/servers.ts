@@ -6,7 +6,7 @@
 import { z } from "@hono/zod-openapi";
 import type { ServerShelf } from "../../catalog/catalog.ts";
 import type { NewServer, ServerService } from "../../catalog/server_service.ts";
-import type { Principal } from "../../domain/principal.ts";
+import { type Principal, subjectOf } from "../../domain/principal.ts";
 import type { Overrides } from "../../domain/server.ts";
 import { created, GONE, list, one } from "./answers.ts";
 import { pageOf } from "./cursor.ts";
@@ -76,7 +76,7 @@ export function createServerOperations(servers: ServerService): readonly Operati
       answer: serverRecord,
       hasEtag: true,
       handle: async ({ id, body, isExpected, principal }) => {
-        const shelf = await servers.update(id, changeFrom(body), isExpected, principal);
+        const shelf = await servers.update(id, serverChangeFrom(body), isExpected, principal);
         return one(recordOf(shelf), version(shelf));
       },
     }),
@@ -95,7 +95,7 @@ export function createServerOperations(servers: ServerService): readonly Operati
   ];
 }
 
-function serverFrom(
+export function serverFrom(
   { slug: _, ...body }: z.output<typeof newServer>,
   principal: Principal,
 ): NewServer {
@@ -111,14 +111,14 @@ function serverFrom(
     team: undefined,
     overrides: overridesFrom(null),
     enabled: true,
-    ...changeFrom(body),
-    owner: body.owner ?? principal.subject,
+    ...serverChangeFrom(body),
+    owner: body.owner ?? subjectOf(principal),
     name: body.name,
   };
 }
 
 /** The members that were given; `null` is back to what there is without them. */
-function changeFrom(body: z.output<typeof serverChange>): Partial<NewServer> {
+export function serverChangeFrom(body: z.output<typeof serverChange>): Partial<NewServer> {
   const { name, title, description, instructions, tools, prompts, resources } = body;
   const { naming, visibility, teamId, owner, overrides, enabled } = body;
   return {

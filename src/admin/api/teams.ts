@@ -5,7 +5,7 @@
  */
 import { z } from "@hono/zod-openapi";
 import type { TeamService } from "../../auth/team_service.ts";
-import type { Member } from "../../domain/account.ts";
+import { type Member, TEAM_ROLES } from "../../domain/account.ts";
 import { FaultyRequest } from "../../domain/errors.ts";
 import { isSlug } from "../../domain/server.ts";
 import type { TeamRow } from "../../storage/account_tables.ts";
@@ -18,7 +18,7 @@ const PATH = "/api/teams";
 const MEMBERS = `${PATH}/{id}/members`;
 
 const description = lines(8192).nullish();
-const newTeam = z.strictObject({
+export const newTeam = z.strictObject({
   name: line(256),
   slug: z.string().refine(isSlug, { error: "must be lower-case letters and digits, joined by -" })
     .optional().openapi({ description: "made of the name when it is not given" }),
@@ -27,7 +27,7 @@ const newTeam = z.strictObject({
 const teamChange = z.strictObject({ name: line(256).optional(), description }).openapi(
   "TeamChange",
 );
-const role = z.enum(["owner", "member"]);
+export const teamRole = z.enum(TEAM_ROLES);
 
 const record = z.object({
   id: z.string(),
@@ -38,7 +38,9 @@ const record = z.object({
   updatedAt: instant,
 }).openapi("Team");
 
-const memberRecord = z.object({ email: z.string(), role, since: instant }).openapi("Member");
+const memberRecord = z.object({ email: z.string(), role: teamRole, since: instant }).openapi(
+  "Member",
+);
 
 export function createTeamOperations(teams: TeamService): readonly Operation[] {
   return [...listOperations(teams), ...teamOperations(teams), ...memberOperations(teams)];
@@ -155,7 +157,7 @@ function memberOperations(teams: TeamService): readonly Operation[] {
       path: `${MEMBERS}/{email}`,
       summary: "Adds a member, or gives it another role",
       query: NO_QUERY,
-      body: z.strictObject({ role: role.default("member") }),
+      body: z.strictObject({ role: teamRole.default("member") }),
       status: 200,
       answer: memberRecord,
       handle: async ({ id, email: given, body, principal }) => {

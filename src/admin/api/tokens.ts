@@ -17,7 +17,7 @@ import { instant, instantOf, line, lines, pageOfSchema, pageQuery } from "./sche
 
 const DAY_MS = 86_400_000;
 const LIFE_MS = 30 * DAY_MS;
-const LIFE_DAYS_MAX = 365;
+export const LIFE_DAYS_MAX = 365;
 const NAMES_MAX = 100;
 
 const life = z.union([z.number(), z.string()]).transform((value, context) => {
@@ -35,7 +35,7 @@ const life = z.union([z.number(), z.string()]).transform((value, context) => {
   type: ["number", "string"],
 });
 
-const newToken = z.strictObject({
+export const newToken = z.strictObject({
   name: line(256),
   expiresIn: life.optional(),
   teams: z.union([z.literal("*"), z.array(line(255)).max(NAMES_MAX)]).nullish().openapi({
@@ -145,11 +145,20 @@ function tokenOf(token: ApiToken): z.input<typeof tokenRecord> {
   };
 }
 
-const newRevocation = z.strictObject({
+export const revocationMembers = {
   jti: line(LIMITS.subjectChars).nullish(),
   subject: line(LIMITS.subjectChars).nullish(),
   reason: lines(1024).nullish(),
-}).refine(({ jti, subject }) => Boolean(jti) !== Boolean(subject), {
+};
+
+/** What is revoked: one JWT, or those of a subject. */
+export function isOneRevocation(
+  { jti, subject }: { readonly jti?: unknown; readonly subject?: unknown },
+): boolean {
+  return Boolean(jti) !== Boolean(subject);
+}
+
+const newRevocation = z.strictObject(revocationMembers).refine(isOneRevocation, {
   error: "needs one of jti and subject",
 }).openapi("NewRevocation");
 

@@ -5,6 +5,7 @@
  * @see contract.md, sections 6 and 8
  */
 import { z } from "@hono/zod-openapi";
+import { flawOfHeaders } from "../../catalog/header_annotations.ts";
 import { maskedAuth, maskedHeaders } from "../../catalog/secrets.ts";
 import { formatDuration } from "../../domain/duration.ts";
 import type { Fault } from "../../domain/errors.ts";
@@ -14,7 +15,7 @@ import { PLACES, REST_METHODS, STYLES } from "../../domain/rest_tool.ts";
 import { restToolFaults } from "../../upstream/rest/tool_faults.ts";
 import { listed, refuse } from "./contents.ts";
 import { checkedBy } from "./input.ts";
-import { createItemOperations, type ItemDeps, type Members } from "./items.ts";
+import { createItemOperations, type ItemDeps, type ItemNoun, type Members } from "./items.ts";
 import type { Operation } from "./operation.ts";
 import { line, lines } from "./schemas.ts";
 import { itemName } from "./server_schemas.ts";
@@ -40,7 +41,7 @@ const parameter = z.strictObject({
   contentType: line(256).optional(),
 });
 
-const members = {
+export const toolMembers = {
   name: itemName,
   ...listed,
   method: z.enum(REST_METHODS),
@@ -67,7 +68,7 @@ const members = {
 };
 
 const whole = z.strictObject({
-  ...members,
+  ...toolMembers,
   timeout: timeout.optional(),
   title: line(256).optional(),
   description: lines(8192).optional(),
@@ -79,16 +80,20 @@ export interface ToolDeps extends ItemDeps {
 }
 
 export function createToolOperations(deps: ToolDeps): readonly Operation[] {
-  return createItemOperations(deps, {
+  return createItemOperations(deps, toolNoun(deps));
+}
+
+export function toolNoun(deps: Pick<ToolDeps, "schemaFault">): ItemNoun {
+  return {
     plural: "tools",
     schema: "Tool",
     kinds: ["tool"],
     discovered: ["name"],
-    members,
+    members: toolMembers,
     either: [],
     specOf(given, known) {
       const tool = toolFrom(given, known);
-      refuse([...restToolFaults(tool), ...schemaFaults(deps, tool)]);
+      refuse([...restToolFaults(tool), ...schemaFaults(deps, tool), ...headerFaults(tool)]);
       return tool;
     },
     membersOf(spec) {
@@ -102,7 +107,7 @@ export function createToolOperations(deps: ToolDeps): readonly Operation[] {
         timeout: timeoutMs === undefined ? undefined : formatDuration(timeoutMs),
       };
     },
-  });
+  };
 }
 
 function toolFrom(given: Members, known: OwnSpec | undefined): OwnTool {
@@ -127,9 +132,18 @@ function tokenPlace(auth: OwnTool["auth"]): string | undefined {
   return auth.type === "oauth_client_credentials" ? auth.tokenUrl : undefined;
 }
 
-function schemaFaults({ schemaFault }: ToolDeps, tool: OwnTool): readonly Fault[] {
+function schemaFaults(
+  { schemaFault }: Pick<ToolDeps, "schemaFault">,
+  tool: OwnTool,
+): readonly Fault[] {
   return (["inputSchema", "outputSchema"] as const).flatMap((path) => {
     const message = tool[path] && schemaFault(JSON.stringify(tool[path]));
     return message === undefined ? [] : [{ path, message }];
   });
+}
+
+/** Clients of the stateless era would not be shown the tool. */
+function headerFaults({ inputSchema }: OwnTool): readonly Fault[] {
+  const message = flawOfHeaders(inputSchema);
+  return message === undefined ? [] : [{ path: "inputSchema", message }];
 }

@@ -7,7 +7,7 @@ import { z } from "@hono/zod-openapi";
 import type { Shelf } from "../../catalog/catalog.ts";
 import type { UpstreamService } from "../../catalog/upstream_service.ts";
 import type { NewUpstream, UpstreamChange } from "../../catalog/upstream_settings.ts";
-import type { Principal } from "../../domain/principal.ts";
+import { type Principal, subjectOf } from "../../domain/principal.ts";
 import type { UpstreamServer } from "../../domain/server.ts";
 import { created, GONE, list, one } from "./answers.ts";
 import { pageOf } from "./cursor.ts";
@@ -100,7 +100,7 @@ export function createUpstreamOperations(deps: UpstreamOperationsDeps): readonly
       answer: upstreamRecord,
       hasEtag: true,
       handle: async ({ id, body, isExpected, principal }) => {
-        const shelf = await upstreams.update(id, changeFrom(body), isExpected, principal);
+        const shelf = await upstreams.update(id, upstreamChangeFrom(body), isExpected, principal);
         return one(record(shelf), version(shelf));
       },
     }),
@@ -132,7 +132,10 @@ export function createUpstreamOperations(deps: UpstreamOperationsDeps): readonly
   ];
 }
 
-function upstreamFrom(body: z.output<typeof newUpstream>, principal: Principal): NewUpstream {
+export function upstreamFrom(
+  body: z.output<typeof newUpstream>,
+  principal: Principal,
+): NewUpstream {
   const { name, url } = body;
   return {
     transport: "http",
@@ -146,15 +149,15 @@ function upstreamFrom(body: z.output<typeof newUpstream>, principal: Principal):
     enabled: true,
     expose: true,
     tags: [],
-    ...changeFrom(body),
-    owner: body.owner ?? principal.subject,
+    ...upstreamChangeFrom(body),
+    owner: body.owner ?? subjectOf(principal),
     name,
     url: new URL(url).href,
   };
 }
 
 /** The members that were given; `null` is back to what there is without them. */
-function changeFrom(body: z.output<typeof upstreamChange>): UpstreamChange {
+export function upstreamChangeFrom(body: z.output<typeof upstreamChange>): UpstreamChange {
   const { name, url, type, title, headers, auth, visibility, teamId, owner } = body;
   const { passthroughHeaders, timeout, enabled, expose, tags } = body;
   return {

@@ -19,7 +19,7 @@ const settings = {
   enabled: z.boolean().optional(),
 };
 
-const newUser = z.strictObject({ email, ...settings }).openapi("NewUser");
+export const newUser = z.strictObject({ email, ...settings }).openapi("NewUser");
 const userChange = z.strictObject(settings).openapi("UserChange");
 
 const record = z.object({

@@ -7,7 +7,6 @@ import { GatewayError } from "../../domain/errors.ts";
 import { isBoundedJson } from "../../domain/json_bounds.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Pace } from "../../platform/pace.ts";
-import { parseYaml } from "./yaml_text.ts";
 
 export type Members = Readonly<Record<string, unknown>>;
 
@@ -46,6 +45,8 @@ async function parsed(text: string, pace: Pace): Promise<unknown> {
     if (/^\s*\{\s*"/.test(text)) throw invalid(`is no JSON: ${messageOf(error)}`);
   }
   await pace();
+  // Seldom needed, and much to load.
+  const { parseYaml } = await import("./yaml_text.ts");
   try {
     return await parseYaml(text, pace);
   } catch (error) {
