@@ -19,7 +19,7 @@ import { until } from "../support/until.ts";
 
 const SCRIPTED_PATH = "/servers/scripted/mcp";
 const MEBIBYTE = 1024 * 1024;
-const FLOOD = 10_000;
+const FLOOD = Number(Deno.env.get("FLOOD") ?? 2_000);
 /** As many at once as need no more descriptors than a usual shell gives. */
 const FLOOD_WIDTH = 500;
 

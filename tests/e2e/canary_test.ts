@@ -39,6 +39,7 @@ const PRESENTED = {
   file: secretsOf("file"),
   api: secretsOf("api"),
   issued: canary("issued-token"),
+  passphrase: canary("passphrase"),
 };
 /** What callers present that is no good. */
 const BAD = {
@@ -50,6 +51,7 @@ const BAD = {
   query: canary("query-token"),
   session: canary("bad-session"),
   event: canary("bad-event"),
+  passphrase: canary("bad-passphrase"),
 };
 
 interface Secrets {
@@ -284,6 +286,10 @@ async function manage(tour: Tour, tattler: Tattler): Promise<void> {
     };
     if (name.endsWith("-basic")) await told("POST", "/api/upstreams", { body: wrong });
   });
+  const sealing = { passphrase: PRESENTED.passphrase };
+  const document = JSON.parse((await told("POST", "/api/export", { body: sealing })).text);
+  await told("POST", "/api/import", { body: { document, ...sealing, strategy: "update" } });
+  await told("POST", "/api/import", { body: { document, passphrase: BAD.passphrase } });
 }
 
 async function apiTokenOf(tour: Tour): Promise<string> {

@@ -15,7 +15,7 @@ import { postgresTest } from "../support/postgres.ts";
 import { aTool } from "../support/shelf_world.ts";
 import { type Seeded, seeded } from "../support/seeded.ts";
 
-const ROUNDS = Number(Deno.env.get("GATEWAY_KILL_ROUNDS") ?? 10);
+const ROUNDS = Number(Deno.env.get("GATEWAY_KILL_ROUNDS") ?? 5);
 const LIFE_MS_MAX = 150;
 const WRITERS = 8;
 /** Of each writer, so that records are changed and deleted, too. */

@@ -7,8 +7,13 @@
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { type ApiWorld, type ApiWorldOptions, openApiWorld } from "../support/api_world.ts";
 import { freePort } from "../support/free_port.ts";
-import type { Message } from "../support/modern.ts";
+import { callModern, type Message } from "../support/modern.ts";
+import type { HeaderValues } from "../support/raw_http.ts";
 import { type EraClient, ERAS, inBothEras, namesOf } from "../support/shelf_world.ts";
+import { mintToken } from "../support/tokens.ts";
+
+const HEADER_MISMATCH = -32020;
+const OBJECT = { type: "object" };
 
 interface Asked {
   readonly method: string;
@@ -148,6 +153,21 @@ inBothEras("an API that is away is one sentence, and other own items go on", asy
   assertEquals((contents as Message[])[0]!.text, "here");
 });
 
+Deno.test("a header that repeats an argument has to say the same, or no API is asked", async () => {
+  await using world = await open();
+  const properties = { word: { type: "string", "x-mcp-header": "Word" } };
+  await world.api.must("POST", "/tools", lookUp(world, { inputSchema: { ...OBJECT, properties } }));
+  const token = await mintToken();
+  const params = { name: "look_up", arguments: { word: "x" } };
+  const called = async (headers: HeaderValues) => {
+    const { status, response } = await callModern(world.origin, { token, params, headers });
+    return [status, (response.error as Message | undefined)?.code, world.asked.length];
+  };
+  assertEquals(await called({}), [400, HEADER_MISMATCH, 0]);
+  assertEquals(await called({ "Mcp-Param-Word": "y" }), [400, HEADER_MISMATCH, 0]);
+  assertEquals(await called({ "Mcp-Param-Word": "x" }), [200, undefined, 1]);
+});
+
 Deno.test("of a POST that broke off it is said, once, that its outcome is not known", async () => {
   await using world = await open();
   const slow = { method: "POST", timeout: "200ms" };
@@ -208,6 +228,9 @@ for (
       "parameters.0.name",
     ],
     ["a filter that is none", { filter: "$[" }, "filter"],
+    ["an annotation that no client can follow", {
+      inputSchema: { ...OBJECT, properties: { word: { type: "array", "x-mcp-header": "Word" } } },
+    }, "inputSchema"],
     ["a schema that nothing can be checked by", {
       inputSchema: { type: "object", properties: { word: { $ref: "#/nowhere" } } },
     }, "inputSchema"],

@@ -13,9 +13,12 @@ import { replicasTest } from "../support/replicas.ts";
 const hasHaproxy = await new Deno.Command("haproxy", { args: ["-v"] }).output()
   .then(({ success }) => success, () => false);
 
-const test = hasHaproxy ? replicasTest : Deno.test.ignore;
+const PROMISE = "docs/scaling.md leads from nothing to three replicas, of which one may die";
 
-test("docs/scaling.md leads from nothing to three replicas, of which one may die", async () => {
+if (hasHaproxy) replicasTest(PROMISE, walk);
+else Deno.test.ignore(`${PROMISE} (no haproxy)`, walk);
+
+async function walk(): Promise<void> {
   await using schema = await ownSchema();
   await using redis = await startRedis();
   await using terminals = await openTerminals({
@@ -36,4 +39,4 @@ test("docs/scaling.md leads from nothing to three replicas, of which one may die
   const printed = await terminals.type(typed.map(({ commands }) => commands));
 
   assertEquals(printed, typed.map(({ shown }) => shown));
-});
+}

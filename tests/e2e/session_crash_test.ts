@@ -37,7 +37,7 @@ import {
 import { tempDir } from "../support/temp_dir.ts";
 import { until } from "../support/until.ts";
 
-const ROUNDS = 8;
+const ROUNDS = Number(Deno.env.get("GATEWAY_KILL_ROUNDS") ?? 4);
 const CALLS = 6;
 const STEPS = 8;
 const STEP_MS = 60;

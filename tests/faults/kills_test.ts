@@ -18,13 +18,13 @@ import {
   shareOf,
 } from "../support/crowd_world.ts";
 import { figure, median, timed } from "../support/figures.ts";
+import { IS_LONG, pause } from "../support/fleet.ts";
 import type { Finding } from "../support/history.ts";
 import { replicasTest } from "../support/replicas.ts";
 import { type Seeded, seeded } from "../support/seeded.ts";
 import { until } from "../support/until.ts";
 
-const IS_LONG = Deno.env.get("FAULTS") === "long";
-const CALLS = Number(Deno.env.get("KILL_CALLS") ?? (IS_LONG ? 20_000 : 3_000));
+const CALLS = Number(Deno.env.get("KILL_CALLS") ?? (IS_LONG ? 20_000 : 1_500));
 const PRINCIPALS = 200;
 /** Sessions that are tried right after each kill. */
 const WATCHED = 8;
@@ -161,8 +161,4 @@ function print(story: Story): void {
   figure("F41", "streams resumed", resumed.length, `${ended} to their results`);
   const longest = Math.max(0, ...resumed.map(({ sentMs, endedMs }) => endedMs - sentMs));
   figure("F41", "the longest of them", longest, "no hang", " ms");
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -29,7 +29,7 @@ const ROUNDS = Number(Deno.env.get("START_ROUNDS") ?? 2);
 const AT_ONCE = 5;
 const CHANGES = 15;
 /** The poll alone would take 500 ms in the middle. */
-const HASTENED_MS_MAX = 250;
+const HASTENED_MS_MAX = 450;
 
 replicasTest(`${ROUNDS} times ${AT_ONCE} replicas start at once on an empty database`, async () => {
   await using redis = await startRedis();

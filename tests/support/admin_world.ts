@@ -140,6 +140,7 @@ export async function adminWorld(
     own: createOwnItemService({ tables: watched, catalog, items, teamIdOf, checkUrl }),
     statusOf: ({ id }) =>
       statuses.get(id) ?? { status: "unknown", lastSeenMs: undefined, lastError: undefined },
+    transfer: NOTHING,
     sessions: { list: () => sessions, hashKey: new Uint8Array(32).fill(7) },
     snapshot: stats.snapshot,
     timers,
@@ -215,6 +216,12 @@ function interrupted(
     own: { ...own, update: before("beforeWrite", own.update) },
   };
 }
+
+/** It needs a database: `transfer_world.ts` has one. */
+const NOTHING: AdminDeps["transfer"] = {
+  export: () => Promise.resolve({ text: '{"sallyport":1}', declared: [], leftOut: [] }),
+  import: () => Promise.resolve({ dryRun: false, records: [], toFillIn: [], notTaken: [] }),
+};
 
 const FROM = { correlationId: "c-1", address: () => "192.0.2.1" };
 

@@ -66,7 +66,8 @@ export async function openApi(where: () => string): Promise<Api> {
       const records: Loose[] = [];
       let cursor: string | undefined;
       do {
-        const query = cursor === undefined ? "" : `?cursor=${encodeURIComponent(cursor)}`;
+        const mark = path.includes("?") ? "&" : "?";
+        const query = cursor === undefined ? "" : `${mark}cursor=${encodeURIComponent(cursor)}`;
         const { json } = await must("GET", `${path}${query}`);
         records.push(...json.items);
         cursor = json.nextCursor;

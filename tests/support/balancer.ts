@@ -81,11 +81,13 @@ export async function openBalancer(urls: readonly string[], port = 0): Promise<B
     const { origin, wire } = found;
     let isKept = false;
     try {
-      await wire.write(headBytes(head));
       let isSent = false;
-      const sending = passBody(client, wire, bodyOfRequest(head)).then((isWhole) => {
-        isSent = isWhole;
-      });
+      // In one piece as far as it is there: what a server makes of a request can depend on it.
+      const sending = passBody(client, wire, bodyOfRequest(head), headBytes(head)).then(
+        (isWhole) => {
+          isSent = isWhole;
+        },
+      );
       // Whatever else comes from it is the next request.
       sending.then(() => client.held().length > 0 || client.more())
         .then((isThere) => isThere || wire.close(), () => {});

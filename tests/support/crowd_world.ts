@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Balancer, openBalancer } from "./balancer.ts";
+import type { Balancer } from "./balancer.ts";
 import {
   type CrowdClient,
   crowdClient,
@@ -13,12 +13,11 @@ import {
   type Outcome,
 } from "./crowd_client.ts";
 import { CROWD_PLACES, startCrowdServer } from "./crowd_server.ts";
-import { freePort } from "./free_port.ts";
+import { type Fleet, openFleet } from "./fleet.ts";
 import { findBreaches, type Finding, type Happening } from "./history.ts";
-import { type RedisServer, startRedis } from "./redis_server.ts";
-import { type Replica, startReplicas } from "./replicas.ts";
+import type { RedisServer } from "./redis_server.ts";
+import type { Replica } from "./replicas.ts";
 import { mintToken } from "./tokens.ts";
-import { until } from "./until.ts";
 
 export interface Member {
   readonly session: CrowdSession;
@@ -29,6 +28,7 @@ export interface Member {
 }
 
 export interface CrowdWorld extends AsyncDisposable {
+  readonly fleet: Fleet;
   readonly redis: RedisServer;
   readonly replicas: readonly Replica[];
   readonly balancer: Balancer;
@@ -52,32 +52,25 @@ export async function openCrowdWorld(options: CrowdWorldOptions): Promise<CrowdW
   const history: Happening[] = [];
   const tell = (happening: Happening) => void history.push(happening);
   await using stack = new AsyncDisposableStack();
-  const redis = stack.use(await startRedis());
   const server = stack.use(
     startCrowdServer((call, session) => tell({ what: "executed", call, session })),
   );
-  const entrance = freePort();
-  const replicas = stack.use(
-    await startReplicas({
+  const fleet = stack.use(
+    await openFleet({
       count: REPLICAS,
-      config: { mcpServers: server.entries },
-      redisUrl: redis.url,
-      env: {
-        ALLOWED_HOSTS: `127.0.0.1:${entrance}`,
-        UPSTREAM_CONCURRENCY: "1000",
-        ...options.env,
-      },
+      servers: server.entries,
+      env: { UPSTREAM_CONCURRENCY: "1000", ...options.env },
     }),
   );
-  const balancer = stack.use(await openBalancer(replicas.origins, entrance));
-  await until("all replicas", () => balancer.inUse().length === REPLICAS, 30_000);
+  const { redis, replicas, balancer } = fleet;
   const { origin } = balancer;
   const open = (index: number) => openMember(origin, tell, index);
   const members = await Promise.all(Array.from({ length: options.members }, (_, i) => open(i)));
   const kept = stack.move();
   return {
+    fleet,
     redis,
-    replicas: replicas.all,
+    replicas,
     balancer,
     members,
     sent: () => history.filter(({ what }) => what === "sent").length,
@@ -113,6 +106,14 @@ export function errorsOf(outcomes: readonly Outcome[]): string {
   const errors = Map.groupBy(outcomes.filter((one) => !isOk(one)), ({ error }) => error);
   const counts = [...errors].map(([error, { length }]) => `${error}: ${length}`);
   return counts.sort().join(", ") || "none";
+}
+
+/**
+ * Those that a gateway has failed: what a balancer refuses, as no gateway had the time to tell it that
+ * it is there, is the machine's.
+ */
+export function failedByGateways(outcomes: readonly Outcome[]): readonly Outcome[] {
+  return outcomes.filter((one) => !isOk(one) && !one.error.endsWith("of the balancer"));
 }
 
 /** Per cent that succeeded. */

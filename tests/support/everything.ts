@@ -15,6 +15,7 @@ export interface EverythingStats extends EverythingCounts {
 
 export interface EverythingCounts {
   readonly calls: Readonly<Record<string, number>>;
+  readonly prompts: Readonly<Record<string, number>>;
   readonly methods: Readonly<Record<string, number>>;
   readonly started: number;
   readonly finished: number;

@@ -21,6 +21,8 @@ export interface FaultProxy extends AsyncDisposable {
   readonly connections: () => number;
   /** What is not named is healthy again. */
   readonly set: (faults: Partial<Faults>) => void;
+  /** New connections go to another port. */
+  readonly lead: (port: number) => void;
   /** Resets all connections that are open. */
   readonly reset: () => void;
   /** Ends them on the far side only: whoever has connected hears nothing any more, and no end. */
@@ -44,6 +46,7 @@ interface Link {
 /** @param port where everything goes, on this machine unless a host is given */
 export async function openFaultProxy(port: number, host = "127.0.0.1"): Promise<FaultProxy> {
   const links = new Set<Link>();
+  let farPort = port;
   let faults = HEALTHY;
   let healed = Promise.withResolvers<void>();
   let server: Server | undefined = await listen(0, enter);
@@ -51,7 +54,7 @@ export async function openFaultProxy(port: number, host = "127.0.0.1"): Promise<
   if (address === null || typeof address === "string") throw new Error("Not a TCP address");
 
   function enter(near: Socket): void {
-    const far = connect({ host, port, allowHalfOpen: true, noDelay: true });
+    const far = connect({ host, port: farPort, allowHalfOpen: true, noDelay: true });
     const link: Link = { near, far, isForgotten: false };
     links.add(link);
     near.setNoDelay(true);
@@ -125,6 +128,7 @@ export async function openFaultProxy(port: number, host = "127.0.0.1"): Promise<
     port: address.port,
     connections: () => links.size,
     set,
+    lead: (port) => void (farPort = port),
     reset,
     forget() {
       for (const link of links) {

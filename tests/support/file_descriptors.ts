@@ -19,7 +19,7 @@ export async function openDescriptors(pid: number): Promise<number> {
 export async function descriptorsBack(pid: number, base: number): Promise<void> {
   let last = base;
   const isBack = async () => (last = await openDescriptors(pid)) <= base;
-  await until("file descriptors are back", isBack, 20_000).catch((cause) => {
+  await until("file descriptors are back", isBack, 40_000).catch((cause) => {
     throw new Error(`${last} descriptors are open, ${base} before`, { cause });
   });
 }

@@ -16,6 +16,8 @@ export type Happening =
     readonly session?: string | undefined;
   }
   | { readonly what: "heard"; readonly call: string; readonly event: HeardEvent }
+  /** The client is told that so many messages of the stream are lost. */
+  | { readonly what: "missed"; readonly call: string; readonly count: number }
   | ({ readonly what: "answered" } & Answer)
   | ({
     readonly what: "failed";
@@ -66,6 +68,22 @@ export interface Finding {
 
 /** @returns every guarantee that is broken, in the order in which that shows */
 export function findBreaches(history: readonly Happening[]): Finding[] {
+  const checker = createHistoryChecker();
+  for (const one of history) checker.take(one);
+  return checker.end();
+}
+
+export interface HistoryChecker {
+  /** The next happening. */
+  readonly take: (one: Happening) => void;
+  /** What is broken so far. */
+  readonly findings: readonly Finding[];
+  /** Nothing more happens: everything that is broken. */
+  readonly end: () => Finding[];
+}
+
+/** The same, while it happens. */
+export function createHistoryChecker(): HistoryChecker {
   const findings: Finding[] = [];
   const found = (breach: Breach, call: string, more = "") => findings.push({ breach, call, more });
   const senders = new Map<string, string>();
@@ -102,7 +120,7 @@ export function findBreaches(history: readonly Happening[]): Finding[] {
     if (owner !== sender) found("session of two principals", call, `${session} is of ${owner}`);
   }
 
-  for (const one of history) {
+  function take(one: Happening): void {
     switch (one.what) {
       case "sent":
         senders.set(one.call, one.by);
@@ -114,6 +132,9 @@ export function findBreaches(history: readonly Happening[]): Finding[] {
         strange(one.call, one.event.names);
         streams.heard(one.call, senders.get(one.call) ?? "", one.event);
         break;
+      case "missed":
+        streams.missed(one.call, one.count);
+        break;
       case "answered":
         ends(one);
         if (!one.names.includes(one.call)) found("answer without its own name", one.call);
@@ -124,19 +145,27 @@ export function findBreaches(history: readonly Happening[]): Finding[] {
         if (one.isNothingDone) notDone.set(one.call, one.error);
     }
   }
-  for (const [call, error] of notDone) {
-    if (executed.has(call)) found("failure made up", call, error);
-  }
-  for (const call of senders.keys()) if (!ended.has(call)) found("never answered", call);
-  return findings;
+
+  return {
+    take,
+    findings,
+    end() {
+      for (const [call, error] of notDone) {
+        if (executed.has(call)) found("failure made up", call, error);
+      }
+      for (const call of senders.keys()) if (!ended.has(call)) found("never answered", call);
+      return findings;
+    },
+  };
 }
 
-/** Each event has one id for ever, and those of a stream come in order, without holes. */
+/** Each event has one id for ever, and those of a stream come in order, without holes unless told. */
 function streamsOf(found: (breach: Breach, call: string, more: string) => void) {
   const ids = new Map<string, string | undefined>();
   const events = new Map<string, string>();
   const last = new Map<string, number>();
   return {
+    missed: (call: string, count: number) => void last.set(call, (last.get(call) ?? 0) + count),
     heard(call: string, by: string, { id, nth }: HeardEvent): void {
       const event = `${call} ${nth}`;
       if (ids.has(event) && ids.get(event) !== id) {

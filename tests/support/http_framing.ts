@@ -70,13 +70,20 @@ export function verbOf({ text }: Head): string {
 }
 
 /** Passes a body on. @returns whether it was whole */
-export async function passBody(from: Wire, to: Wire, body: Body): Promise<boolean> {
-  for (;;) {
+export async function passBody(
+  from: Wire,
+  to: Wire,
+  body: Body,
+  head: Uint8Array = new Uint8Array(0),
+): Promise<boolean> {
+  for (let ahead = head;; ahead = new Uint8Array(0)) {
     const held = from.held();
     const { count, isOver } = body(held);
     // What was taken is not overwritten before the next read.
     from.take(count);
-    if (count > 0) await to.write(held.subarray(0, count));
+    const piece = held.subarray(0, count);
+    const whole = ahead.length === 0 ? piece : new Uint8Array([...ahead, ...piece]);
+    if (whole.length > 0) await to.write(whole);
     if (isOver) return true;
     if (!await from.more()) return false;
   }

@@ -192,6 +192,13 @@ export function createMemoryTables(now: () => number = () => 0): MemoryTables {
       listOf: (upstreamId) =>
         later(() => [...items.values()].filter((one) => one.upstreamId === upstreamId).sort(order)),
       apply: (upstreamId, changes) => later(() => apply(upstreamId, changes)),
+      expect: (upstreamId, expected) =>
+        later(() => {
+          const rows = expected.map((item) => ({ ...item, upstreamId, revision: 1 }));
+          refuseDoubled([...items.values(), ...rows]);
+          for (const row of rows) items.set(row.id, row);
+          note("items", upstreamId);
+        }),
       update: (id, revision, change) =>
         later(() => {
           const next = changed(items.get(id), revision, change);

@@ -34,7 +34,10 @@ export async function openTerminals(
   const adapted = (commands: string) =>
     Object.entries(instead).reduce((text, [said, meant]) => text.replaceAll(said, meant), commands)
       .replaceAll("npx -y deno@2.9.6", Deno.execPath())
-      .replaceAll(/task start( token)?/g, `task start$1 --data ${dir.path}/data`)
+      .replaceAll(
+        /task start( (?:token|export|import)\b)?/g,
+        `task start$1 --data ${dir.path}/data`,
+      )
       .replaceAll("task fixture", `task fixture --port ${ports.get("4102")}`)
       .replaceAll("task issuer", `task issuer --port ${ports.get("4103")}`)
       .replaceAll(/(?<=[ =]|^)data(?=[/\n])/gm, `${dir.path}/pages`)

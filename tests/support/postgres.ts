@@ -20,6 +20,12 @@ export interface OwnSchema extends AsyncDisposable {
   readonly ask: (sql: string) => Promise<readonly postgres.Row[]>;
 }
 
+export interface OwnUser extends AsyncDisposable {
+  /** For `DATABASE_URL`. */
+  readonly text: string;
+  readonly url: PostgresUrl;
+}
+
 /** A test that needs PostgreSQL. */
 export function postgresTest(name: string, test: () => Promise<void>): void {
   Deno.test({
@@ -45,6 +51,26 @@ export async function ownSchema(): Promise<OwnSchema> {
     async [Symbol.asyncDispose]() {
       await sql.unsafe(`drop schema ${schema} cascade`);
       await sql.end();
+    },
+  };
+}
+
+/** A user of PostgreSQL's that is no administrator, on this schema. */
+export async function ownUser(schema: OwnSchema): Promise<OwnUser> {
+  const user = `sallyport_test_${crypto.randomUUID().replaceAll("-", "")}`;
+  await schema.ask(`create role ${user} login;
+    grant all on schema ${schema.url.schema} to ${user};
+    grant all on all tables in schema ${schema.url.schema} to ${user}`);
+  const text = new URL(schema.text);
+  text.username = user;
+  return {
+    text: text.href,
+    url: { ...schema.url, user },
+    async [Symbol.asyncDispose]() {
+      await schema.ask(
+        `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${user}'`,
+      );
+      await schema.ask(`drop owned by ${user}; drop role ${user}`);
     },
   };
 }

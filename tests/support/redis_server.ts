@@ -13,6 +13,7 @@ import { tempDir } from "./temp_dir.ts";
 import { until } from "./until.ts";
 
 export interface RedisServer extends AsyncDisposable {
+  readonly port: number;
   readonly url: string;
   /** Asks besides the gateway; gives what `redis-cli` writes. */
   readonly cli: (...args: readonly string[]) => Promise<string>;
@@ -54,6 +55,7 @@ export async function startRedis(...args: readonly string[]): Promise<RedisServe
 
   await start();
   return {
+    port,
     url: `redis://127.0.0.1:${port}`,
     cli,
     signal: (signal) => child?.kill(signal),

@@ -5,8 +5,8 @@
  * @module
  */
 import { freePort } from "./free_port.ts";
-import { type OwnSchema, ownSchema, POSTGRES_URL, postgresTest } from "./postgres.ts";
-import { type Program, startProgram } from "./program.ts";
+import { type OwnSchema, ownSchema, ownUser, POSTGRES_URL, postgresTest } from "./postgres.ts";
+import { type Program, type ProgramOptions, startProgram } from "./program.ts";
 import { IS_SKIPPED, redisTest } from "./redis_server.ts";
 import { tempDir } from "./temp_dir.ts";
 import { TEST_JWT_SECRET } from "./tokens.ts";
@@ -17,9 +17,17 @@ export interface ReplicasOptions {
   readonly config?: unknown;
   /** Settings by their environment names. */
   readonly env?: Readonly<Record<string, string>>;
+  /** More of them, for one replica; counted from 0. */
+  readonly envOf?: (nth: number) => Readonly<Record<string, string>>;
   readonly redisUrl?: string;
   /** Where they find PostgreSQL, unless at its own port: a fault proxy. */
   readonly postgresPort?: number;
+  /** Whether they are a user of their own there, who is no administrator. */
+  readonly hasUser?: boolean;
+  /** What follows `deno` for one replica; `main.ts` with all permissions unless given. */
+  readonly denoOf?: (nth: number) => readonly string[];
+  /** Commands of the shell that then becomes the process. */
+  readonly before?: string;
 }
 
 export interface Replica {
@@ -39,7 +47,11 @@ export interface Replica {
 }
 
 export interface Replicas extends AsyncDisposable {
+  /** Where the config file of all of them is. */
+  readonly configPath: string;
   readonly schema: OwnSchema;
+  /** Who they are in PostgreSQL. */
+  readonly user: string;
   /** What all of them are given, for another process on the same schema. */
   readonly env: Readonly<Record<string, string>>;
   readonly all: readonly Replica[];
@@ -56,24 +68,32 @@ export function replicasTest(name: string, test: () => Promise<void>): void {
 export async function startReplicas(options: ReplicasOptions): Promise<Replicas> {
   await using stack = new AsyncDisposableStack();
   const schema = stack.use(await ownSchema());
+  const { text, url } = options.hasUser ? stack.use(await ownUser(schema)) : schema;
   const dir = stack.use(await tempDir()).path;
-  await Deno.writeTextFile(`${dir}/config.json`, JSON.stringify(options.config ?? {}));
+  const configPath = `${dir}/config.json`;
+  await Deno.writeTextFile(configPath, JSON.stringify(options.config ?? {}));
   const env = {
-    DATABASE_URL: at(schema.text, options.postgresPort),
+    DATABASE_URL: at(text, options.postgresPort),
     JWT_SECRET_KEY: TEST_JWT_SECRET,
     AUTH_ENCRYPTION_SECRET: TEST_ENCRYPTION_SECRET,
     ...options.redisUrl !== undefined && { REDIS_URL: options.redisUrl },
     ...options.env,
   };
   const all = Array.from({ length: options.count }, (_, i) => {
-    const replica = createReplica(["--config", `${dir}/config.json`, "--data", `${dir}/${i}`], env);
+    const replica = createReplica(["--config", configPath, "--data", `${dir}/${i}`], {
+      env: { ...env, ...options.envOf?.(i) },
+      ...options.denoOf && { deno: options.denoOf(i) },
+      ...options.before !== undefined && { before: options.before },
+    });
     stack.defer(replica.end);
     return replica;
   });
   await Promise.all(all.map(({ start }) => start()));
   const kept = stack.move();
   return {
+    configPath,
     schema,
+    user: url.user,
     env,
     all,
     origins: all.map(({ origin }) => origin),
@@ -83,7 +103,7 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
 
 const TEST_ENCRYPTION_SECRET = "only-for-tests-abcdefghij-0123456789-XYZ";
 
-function createReplica(args: readonly string[], env: Readonly<Record<string, string>>) {
+function createReplica(args: readonly string[], options: ProgramOptions) {
   const port = freePort();
   let life: Program | undefined;
 
@@ -106,7 +126,7 @@ function createReplica(args: readonly string[], env: Readonly<Record<string, str
     kill: async () => void await ended("SIGKILL"),
     stop: () => ended("SIGTERM"),
     async start() {
-      life = startProgram(["--port", String(port), ...args], { env });
+      life = startProgram(["--port", String(port), ...args], options);
       await life.listening();
     },
     async end() {

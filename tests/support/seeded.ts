@@ -15,6 +15,10 @@ export function seeded(what: string): Seeded {
   const given = Number(Deno.env.get("TEST_SEED"));
   const seed = given || crypto.getRandomValues(new Uint32Array(1))[0]!;
   console.log(`${what}: TEST_SEED=${seed}`);
+  return fromSeed(seed);
+}
+
+export function fromSeed(seed: number): Seeded {
   let state = seed;
   // Mulberry32: small, and random enough to choose among test cases.
   const next = () => {
