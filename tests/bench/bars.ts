@@ -48,6 +48,9 @@ const DISCOVERY_MS_MAX = 3_000;
 const PAGE_MS_MAX = 20;
 const PAUSE_MS_MAX = 20;
 const SCALE_MB_MAX = 60;
+const REST_CPU_RATIO_MAX = 1.6;
+const IMPORT_MS_MAX = 5_000;
+const CHECK_US_MAX = 100;
 
 /** Holds the results of a run against all bars. */
 export function barsOf(results: Results, held: Held, warmStartMs: number | undefined): Bar[] {
@@ -66,6 +69,7 @@ export function barsOf(results: Results, held: Held, warmStartMs: number | undef
     ),
     ...auditBars(held),
     ...catalogBars(held),
+    ...restBars(results, held),
     atMost(
       "Others' p99 beside a principal at ten times its limit, to being alone",
       held.fairness?.p99Ratio,
@@ -239,6 +243,25 @@ function catalogBars({ faulty, discovery, scale }: Held): Bar[] {
       scale && Math.max(...scale.pauses.map(({ pauseMs }) => pauseMs)),
       PAUSE_MS_MAX,
       milliseconds,
+    ),
+  ];
+}
+
+function restBars(results: Results, { sides, imported, validation }: Held): Bar[] {
+  const name = "rest-call-1k-32";
+  return [
+    atMost(
+      "CPU per call of a REST tool, 1 KiB of JSON, with JWT, to pass-through",
+      sideRatio(sides, name) ?? results.cpuRatio(name, "sallyport-rest", "pass-through"),
+      REST_CPU_RATIO_MAX,
+      times,
+    ),
+    below("A document of 1,000 operations imported", imported?.importMs, IMPORT_MS_MAX, whole),
+    below(
+      "CPU of checking an argument object of 10 KB, after the first call",
+      validation?.cpuUs,
+      CHECK_US_MAX,
+      microseconds,
     ),
   ];
 }

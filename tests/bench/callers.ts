@@ -9,7 +9,7 @@
 
 import { exportSPKI, generateKeyPair, SignJWT } from "jose";
 
-import { type Access, claimed, type Upstreams } from "./gateway.ts";
+import { type Access, claimed, tellApi, type Upstreams } from "./gateway.ts";
 import { manyName } from "./payload.ts";
 import type { Address } from "./types.ts";
 
@@ -60,13 +60,8 @@ export async function enrolled(
   admin: Address & { readonly token: string },
   tokenOf: Access["tokenOf"],
 ): Promise<Address> {
-  const tell = async (method: string, path: string, body: object) => {
-    const headers = { Authorization: `Bearer ${admin.token}`, "Content-Type": "application/json" };
-    const url = `http://127.0.0.1:${admin.port}/api/teams${path}`;
-    const reply = await fetch(url, { method, headers, body: JSON.stringify(body) });
-    if (!reply.ok) throw new Error(`${method} ${url}: ${reply.status}: ${await reply.text()}`);
-    await reply.body?.cancel();
-  };
+  const tell = (method: string, path: string, body: object) =>
+    tellApi(admin, method, `/teams${path}`, body);
   for (let at = 0; at < TEAMS; at++) {
     await tell("POST", "", { name: teamName(at), slug: teamName(at) });
   }

@@ -6,6 +6,7 @@
 
 import type { ContenderName } from "./contenders.ts";
 import { LONG_SERVERS, manyToolNames, TOOL_NAMES } from "./payload.ts";
+import { RECORD_TOOL } from "./record.ts";
 import type { Expectation } from "./types.ts";
 
 /** One case of load: a request, or the opening of sessions, and the number of connections that do it. */
@@ -58,12 +59,13 @@ export type CaseName =
   | "mcp-session-call-1k-32"
   | "bridge-call-1k-32"
   | "bridge-session-call-1k-32"
-  | "callers-1k-32";
+  | "callers-1k-32"
+  | "rest-call-1k-32";
 
 /**
  * What is not a case of load: sessions that are only there, and sessions that come and go; servers that
- * do not answer among others, a server with very many tools, a principal far over its limit, and pairs
- * of gateways at the same time.
+ * do not answer among others, a server with very many tools, a document of very many operations, the
+ * check of arguments, a principal far over its limit, and pairs of contenders at the same time.
  */
 export const HOLDING_NAMES = [
   "session-idle",
@@ -75,6 +77,9 @@ export const HOLDING_NAMES = [
   "bridge-side-by-side",
   "callers-side-by-side",
   "audit-side-by-side",
+  "rest-side-by-side",
+  "import-1000",
+  "validation-10k",
 ] as const;
 
 export type HoldingName = typeof HOLDING_NAMES[number];
@@ -102,6 +107,9 @@ const BRIDGED: readonly ContenderName[] = ["pass-through", "sallyport-jwt", "sal
 /** A gateway that knows none of its callers; after it one that knows all, which is told against it. */
 const KNOWN: readonly ContenderName[] = ["pass-through", "mcp-open", "mcp-callers"];
 
+/** An HTTP API, with the gateway before it; and a relay before a server that answers the same. */
+const OF_API: readonly ContenderName[] = ["pass-through", "sallyport-rest"];
+
 /** All cases of load, in the order in which they are measured and printed. */
 export const CASES: readonly BenchCase[] = [
   callText("call-1k-1", 1024, 1, WITH_TOKEN),
@@ -121,6 +129,7 @@ export const CASES: readonly BenchCase[] = [
   bridged(callText("bridge-call-1k-32", 1024, 32, BRIDGED)),
   bridged(callText("bridge-session-call-1k-32", 1024, 32, BRIDGED, "session")),
   known(callText("callers-1k-32", 1024, 32, KNOWN)),
+  callRecord("rest-call-1k-32", 1024, 32, OF_API),
 ];
 
 function callText(
@@ -146,6 +155,24 @@ function callText(
     unitsPerRequest: 1,
     contenders,
   };
+}
+
+function callRecord(
+  name: CaseName,
+  bytes: number,
+  connections: number,
+  contenders: readonly ContenderName[],
+): BenchCase {
+  const asks = {
+    kind: "request",
+    era: "stateless",
+    method: "tools/call",
+    tool: RECORD_TOOL,
+    args: { bytes },
+    expect: { kind: "record", bytes },
+  } as const;
+  const title = titleOf(`REST tool: tools/call, ${sizeOf(bytes)} of JSON`, connections, asks.era);
+  return { name, title, asks, connections, unit: "request", unitsPerRequest: 1, contenders };
 }
 
 function list(

@@ -7,6 +7,7 @@
 
 import type { Reply } from "./connection.ts";
 import { SESSION_REVISION, textOf } from "./payload.ts";
+import { recordResult } from "./record.ts";
 import type { Expectation } from "./types.ts";
 
 const PROGRESS = "notifications/progress";
@@ -19,7 +20,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 export function replyBytesMax(expect: Expectation): number {
   if (expect.kind === "progress") return expect.count * 1024 + 65_536;
   if (expect.kind === "tools") return expect.names.length * TOOL_BYTES_MAX + 65_536;
-  return expect.bytes * 2 + 65_536;
+  return expect.bytes * 3 + 65_536;
 }
 
 /** Status, id, length and number of notifications; says what is wrong, or nothing. */
@@ -49,6 +50,12 @@ export function fullLook(reply: Reply, id: string, expect: Expectation): string 
   if (result === undefined) return `no result: ${excerpt(reply.body)}`;
   if (expect.kind === "text" && result.content?.[0]?.text !== textOf(expect.bytes)) {
     return "the text is not the stub's";
+  }
+  if (expect.kind === "record") {
+    const { content, structuredContent } = result;
+    const isSame = JSON.stringify({ content, structuredContent }) ===
+      JSON.stringify(recordResult(expect.bytes));
+    if (!isSame) return "the record is not the stub's";
   }
   if (expect.kind === "tools") {
     const names = result.tools?.map((tool) => tool.name).sort().join();
@@ -87,6 +94,7 @@ interface Message {
     readonly protocolVersion?: string;
     readonly capabilities?: { readonly tools?: object };
     readonly content?: readonly { readonly text?: string }[];
+    readonly structuredContent?: unknown;
     readonly tools?: readonly { readonly name: string }[];
   };
 }
@@ -110,6 +118,8 @@ function eventIdsFault(reply: Reply): string | undefined {
 
 function lengthsOf(expect: Expectation): [least: number, most: number] {
   if (expect.kind === "text") return [expect.bytes, expect.bytes * 1.15 + 2048];
+  // It is there twice, once with its quotes escaped.
+  if (expect.kind === "record") return [expect.bytes * 2, expect.bytes * 2.3 + 2048];
   if (expect.kind === "tools") {
     return [expect.names.length * 100, expect.names.length * TOOL_BYTES_MAX];
   }

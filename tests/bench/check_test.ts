@@ -9,10 +9,12 @@ import { strictEqual as assertEquals } from "node:assert/strict";
 import { fullLook, initializeFault, quickLook } from "./check.ts";
 import type { Reply } from "./connection.ts";
 import { textOf, TOOL_NAMES } from "./payload.ts";
+import { recordOf, recordResult } from "./record.ts";
 import type { Expectation } from "./types.ts";
 
 const ID = "1000000007";
 const TEXT: Expectation = { kind: "text", bytes: 1024 };
+const RECORD: Expectation = { kind: "record", bytes: 1024 };
 const PROGRESS: Expectation = { kind: "progress", count: 20, hasEventIds: false };
 
 function reply(body: string, over: Partial<Reply> = {}): Reply {
@@ -50,6 +52,23 @@ const UP_TO_20 = Array.from({ length: 20 }, (_, index) => index + 1);
 Deno.test("quickLook() and fullLook() accept the stub's text", () => {
   assertEquals(quickLook(textReply(textOf(1024)), ID, TEXT), undefined);
   assertEquals(fullLook(textReply(textOf(1024)), ID, TEXT), undefined);
+});
+
+Deno.test("fullLook() refuses a record that is not the stub's, in either form", () => {
+  const recordReply = (result: object) =>
+    reply(JSON.stringify({ jsonrpc: "2.0", id: Number(ID), result }));
+  const right = recordResult(1024);
+  assertEquals(quickLook(recordReply(right), ID, RECORD), undefined);
+  assertEquals(fullLook(recordReply({ resultType: "complete", ...right }), ID, RECORD), undefined);
+  const otherText = { ...right, content: [{ type: "text", text: recordOf(1023) }] };
+  for (const wrong of [otherText, { ...right, structuredContent: {} }]) {
+    assertEquals(fullLook(recordReply(wrong), ID, RECORD), "the record is not the stub's");
+  }
+});
+
+Deno.test("recordOf() gives JSON of the size that was asked for", () => {
+  assertEquals(recordOf(1024).length, 1024);
+  assertEquals(JSON.stringify(JSON.parse(recordOf(1024))), recordOf(1024));
 });
 
 Deno.test("quickLook() refuses another status", () => {

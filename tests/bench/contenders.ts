@@ -5,7 +5,7 @@
  */
 
 import { CALLER_SERVERS, enrolled, forTeams, newCallers, OPEN } from "./callers.ts";
-import { newAccess, program, startGateway } from "./gateway.ts";
+import { newAccess, program, startGateway, tellApi } from "./gateway.ts";
 import { listed } from "./listing.ts";
 import {
   LONG_PATH,
@@ -16,6 +16,7 @@ import {
   STATELESS_PATH,
   TOOL_NAMES,
 } from "./payload.ts";
+import { recordTool } from "./record.ts";
 import type { Listener, Processes } from "./processes.ts";
 import type { Address } from "./types.ts";
 
@@ -36,6 +37,7 @@ export const CONTENDER_NAMES = [
   "mcp-session",
   "mcp-open",
   "mcp-callers",
+  "sallyport-rest",
 ] as const;
 
 export type ContenderName = typeof CONTENDER_NAMES[number];
@@ -113,6 +115,14 @@ export async function startContender(
       const more = name === "mcp-silent" ? { AUDIT: "false" } : {};
       const listener = await start(paths, { ...env, ...more });
       return await aggregated(name, listener, token, Object.keys(paths));
+    }
+    case "sallyport-rest": {
+      const { env, token } = await newAccess();
+      const { port } = stub;
+      const listener = await start({}, { ...env, EGRESS_ALLOW_PRIVATE: "127.0.0.1" });
+      const all = { port: listener.port, path: ALL_PATH, token };
+      await tellApi(all, "POST", "/tools", recordTool(port));
+      return { name, listener, stateless: all, session: all, long: all };
     }
     case "mcp-open": {
       const paths = AGGREGATED[name];

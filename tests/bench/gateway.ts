@@ -65,6 +65,20 @@ export async function newAccess(): Promise<Access> {
   };
 }
 
+/** Asks the management API for something. @throws {Error} when it is not done */
+export async function tellApi(
+  { port, token }: { readonly port: number; readonly token: string },
+  method: string,
+  path: string,
+  body: object,
+): Promise<void> {
+  const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+  const url = `http://127.0.0.1:${port}/api${path}`;
+  const reply = await fetch(url, { method, headers, body: JSON.stringify(body) });
+  if (!reply.ok) throw new Error(`${method} ${url}: ${reply.status}: ${await reply.text()}`);
+  await reply.body?.cancel();
+}
+
 /** With what the gateway itself would say in a token. */
 export function claimed(token: SignJWT, alg: string, subject: string): SignJWT {
   const now = Math.floor(Date.now() / 1000);

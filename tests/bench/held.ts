@@ -12,9 +12,11 @@ import type { ScaleFigures } from "./scale.ts";
 import type { FaultySample } from "./faulty.ts";
 import type { Growth } from "./growth.ts";
 import type { IdleSample } from "./idle.ts";
+import type { ImportFigures } from "./openapi_import.ts";
 import type { Holding } from "./proc.ts";
 import type { SideFigures } from "./side.ts";
 import type { DiscoverResult, Faults } from "./types.ts";
+import type { ValidationFigures } from "./validation.ts";
 
 /**
  * One contender with idle sessions. Ratios are to the relay; undefined where that took no part, or
@@ -62,6 +64,8 @@ export interface Held {
   readonly fairness: FairnessFigures | undefined;
   readonly sides: readonly SideFigures[];
   readonly scale: ScaleFigures | undefined;
+  readonly imported: ImportFigures | undefined;
+  readonly validation: ValidationFigures | undefined;
 }
 
 /** Sums up the rounds of servers that do not answer: the median of each figure. */

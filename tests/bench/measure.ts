@@ -48,6 +48,8 @@ export interface HoldingPlan {
   readonly sideWarmupMs: number;
   readonly sideWindows: number;
   readonly sideMs: number;
+  /** Of checks of arguments. */
+  readonly checkWindows: number;
 }
 
 /** One measurement of one contender in one round of one case. */
@@ -88,6 +90,7 @@ export const FULL_PLAN: Plan = {
     sideWarmupMs: 100,
     sideWindows: 15,
     sideMs: 1_500,
+    checkWindows: 25,
   },
 };
 export const SHORT_PLAN: Plan = {
@@ -114,6 +117,7 @@ export const SHORT_PLAN: Plan = {
     sideWarmupMs: 50,
     sideWindows: 1,
     sideMs: 500,
+    checkWindows: 1,
   },
 };
 

@@ -30,6 +30,7 @@ const NOT_SHORT: readonly (ContenderName | CaseName | HoldingName)[] = [
   "callers-side-by-side",
   "audit-side-by-side",
   "scale-50000",
+  "rest-side-by-side",
 ];
 
 export interface Options {

@@ -15,12 +15,14 @@ import {
 } from "./held.ts";
 import { median } from "./figures.ts";
 import { megabytes, milliseconds, ratio, table } from "./markdown.ts";
+import type { ImportFigures } from "./openapi_import.ts";
 import type { ScaleFigures } from "./scale.ts";
 import type { SideFigures } from "./side.ts";
+import type { ValidationFigures } from "./validation.ts";
 
 /** A section for each that took part. */
 export function heldSections(
-  { idle, growth, faulty, discovery, fairness, sides, scale }: Held,
+  { idle, growth, faulty, discovery, fairness, sides, scale, imported, validation }: Held,
 ): string[] {
   return [
     ...(sides.length === 0 ? [] : [sideSection(sides)]),
@@ -30,6 +32,8 @@ export function heldSections(
     ...(discovery === undefined ? [] : [discoverySection(discovery)]),
     ...(fairness === undefined ? [] : [fairnessSection(fairness)]),
     ...(scale === undefined ? [] : [scaleSection(scale)]),
+    ...(imported === undefined ? [] : [importSection(imported)]),
+    ...(validation === undefined ? [] : [validationSection(validation)]),
   ];
 }
 
@@ -173,6 +177,36 @@ A process that has nothing of this takes ${megabytes(emptyBytes)} MB, with it ${
     added(listedBytes)
   } MB more after all of the changes below. After each of them nine
 callers of different teams list what they see; \`/health\` is asked 2 ms after each answer.
+
+${body}`;
+}
+
+function importSection(figures: ImportFigures): string {
+  const body = table(["", ""], [
+    ["from the request to its answer", milliseconds(figures.importMs)],
+    ["until all are listed at `/mcp`", milliseconds(figures.listedMs)],
+    ["importing it again, nothing being new", milliseconds(figures.againMs)],
+    ["longest answer to `/health`, nothing else to do", milliseconds(figures.quietPauseMs)],
+    ["the same, while it is imported and listed", milliseconds(figures.pauseMs)],
+  ]);
+  const operations = figures.operations.toLocaleString("en-US");
+  return `## An OpenAPI document of ${operations} operations
+
+A fresh process, to which ${megabytes(figures.documentBytes)} MB of JSON are sent by the API.
+
+${body}`;
+}
+
+function validationSection({ bytes, firstMs, earlyUs, cpuUs }: ValidationFigures): string {
+  const body = table(["", ""], [
+    ["the first call, which compiles the schema", milliseconds(firstMs)],
+    ["the hundred after it, CPU each", `${earlyUs.toFixed(1)} µs`],
+    ["after thousands, CPU each", `${cpuUs.toFixed(1)} µs`],
+  ]);
+  return `## Checking arguments of ${bytes.toLocaleString("en-US")} bytes
+
+An order of some fifty lines, against a schema with references, patterns, formats, bounds and unique
+items.
 
 ${body}`;
 }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { CASES, type HoldingName } from "./cases.ts";
+import { type CaseName, CASES, type HoldingName } from "./cases.ts";
 import { type Contender, type ContenderName, startContender, startStub } from "./contenders.ts";
 import { measureDiscovery } from "./discovery.ts";
 import { measureFairness } from "./fairness.ts";
@@ -27,6 +27,7 @@ import {
   SHORT_PLAN,
   SOAK_PLAN,
 } from "./measure.ts";
+import { measureImport } from "./openapi_import.ts";
 import { type Options, parseOptions } from "./options.ts";
 import { createProcesses, type Processes } from "./processes.ts";
 import { reportOf, writeReport } from "./report.ts";
@@ -36,9 +37,11 @@ import { measureSides, sidesOf } from "./side.ts";
 import { soak, soakReport } from "./soak.ts";
 import { measureStarts } from "./start_time.ts";
 import type { Faults } from "./types.ts";
+import { measureValidation } from "./validation.ts";
 
 const SOAK_REQUESTS = 200_000;
 const STARTS = 5;
+const IMPORTED = 1_000;
 const PREHEAT_MS = 1_500;
 
 /** Runs what was asked for. Returns the exit code. */
@@ -138,11 +141,17 @@ async function measureHeld(
   const scale = has("scale-50000") && hasGateway
     ? await measureScale(processes, bench, scratchDir)
     : undefined;
+  const imported = has("import-1000") && hasGateway
+    ? await measureImport(processes, scratchDir, IMPORTED)
+    : undefined;
+  const validation = has("validation-10k") ? measureValidation(plan.checkWindows) : undefined;
   const sides = await measureSides(processes, bench, plan, sidesOf(holdings));
   return {
     held: {
       sides,
       scale,
+      imported,
+      validation,
       idle: idleOf(idle),
       growth,
       faulty: faultyOf(faulty),
@@ -160,12 +169,16 @@ async function measureHeld(
   };
 }
 
+/** Those that have no tool of the usual case. */
+const PREHEATED_BY: Readonly<Partial<Record<ContenderName, CaseName>>> = {
+  "mcp-session": "mcp-session-call-1k-32",
+  "sallyport-rest": "rest-call-1k-32",
+};
+
 /** Load on everyone before the first case, so that no contender meets it cold. */
 async function preheat(bench: Bench): Promise<void> {
   for (const contender of bench.contenders) {
-    // It has no server of the stateless era.
-    const isOfSessions = contender.name === "mcp-session";
-    const usual = isOfSessions ? "mcp-session-call-1k-32" : "call-1k-32";
+    const usual = PREHEATED_BY[contender.name] ?? "call-1k-32";
     const which = CASES.find(({ name }) => name === usual);
     if (which === undefined) continue;
     await runCase(bench, which, contender, 0, { durationMs: PREHEAT_MS });

@@ -16,7 +16,10 @@ import type { JobResult } from "./types.ts";
 
 /** A contender of a case against another one. */
 export interface Side {
-  readonly name: Extract<CaseName, `bridge-${string}` | "callers-1k-32" | "mcp-call-1k-32">;
+  readonly name: Extract<
+    CaseName,
+    `${"bridge" | "rest"}-${string}` | "callers-1k-32" | "mcp-call-1k-32"
+  >;
   /** By which name it is asked for. */
   readonly holding: Extract<HoldingName, `${string}-side-by-side`>;
   readonly contender: ContenderName;
@@ -43,6 +46,12 @@ const SIDES: readonly Side[] = [
     holding: "audit-side-by-side",
     contender: "mcp-20",
     other: "mcp-silent",
+  },
+  {
+    name: "rest-call-1k-32",
+    holding: "rest-side-by-side",
+    contender: "sallyport-rest",
+    other: "pass-through",
   },
 ];
 

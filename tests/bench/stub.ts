@@ -5,7 +5,7 @@
  * It speaks one era on each of two paths, as two servers would. Tools in both: `text {bytes}` answers with
  * text of that size; `notify {count, ids}` streams that many progress notifications, each its own chunk,
  * and then its result. On other paths it is as many servers of the stateless era as are wanted, and ones
- * with long lists.
+ * with long lists, and on one an HTTP API that is no MCP server.
  *
  * @module
  */
@@ -19,6 +19,7 @@ import {
   SESSION_PATH,
   STATELESS_PATH,
 } from "./payload.ts";
+import { answerRecord, RECORD_PATH } from "./record.ts";
 import { createScaleStub, SCALE_PATHS } from "./stub_scale.ts";
 import { createSessionStub } from "./stub_session.ts";
 import { answerStateless, BIG, LONG, USUAL } from "./stub_stateless.ts";
@@ -36,6 +37,7 @@ if (import.meta.main) {
     if (path.startsWith(MANY_PATHS)) return answerStateless(request, USUAL);
     if (path === LONG_PATH) return answerStateless(request, LONG);
     if (path === BIG_PATH) return answerStateless(request, BIG);
+    if (path === RECORD_PATH) return answerRecord(request);
     if (path.startsWith(SCALE_PATHS)) return scale(request, path);
     if (path === COUNTS_PATH) return Response.json(sessions.counts());
     if (path !== ANNOUNCE_PATH) return new Response(null, { status: 404 });

@@ -12,6 +12,7 @@ import {
   manyToolNames,
   STATELESS_REVISION,
 } from "./payload.ts";
+import { RECORD_BYTES, RECORD_TOOL, recordResult } from "./record.ts";
 import {
   failure,
   notifyStream,
@@ -49,6 +50,12 @@ export const BIG: Pages = pagesOf(toolsOf(BIG_TOOL_NAMES), BIG_PAGE_TOOLS);
 
 const TEXTS = textTails({ resultType: "complete", _meta: META });
 
+const RECORDS = new Map<number, Uint8Array>(
+  RECORD_BYTES.map((bytes) => {
+    return [bytes, tailOf({ resultType: "complete", _meta: META, ...recordResult(bytes) })];
+  }),
+);
+
 const DONE = JSON.stringify({ resultType: "complete", content: [{ type: "text", text: "done" }] });
 
 /** Answers one request to the server with this list. */
@@ -60,6 +67,10 @@ export async function answerStateless(request: Request, pages: Pages): Promise<R
   if (method === "tools/call" && params?.name === "text") {
     const text = TEXTS.get(params.arguments?.bytes ?? 0);
     return text === undefined ? failure(id, 200, -32602, "No such size") : success(id, text);
+  }
+  if (method === "tools/call" && params?.name === RECORD_TOOL) {
+    const record = RECORDS.get(params.arguments?.bytes ?? 0);
+    return record === undefined ? failure(id, 200, -32602, "No such size") : success(id, record);
   }
   if (method === "tools/call" && params?.name === "notify") {
     return new Response(notifyStream(message, DONE), { headers: SSE_HEADERS });

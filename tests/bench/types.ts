@@ -10,6 +10,8 @@
 /** What a right answer looks like. Lengths are those of the body, after transfer decoding. */
 export type Expectation =
   | { readonly kind: "text"; readonly bytes: number }
+  /** JSON of that size, as text and as structured content. */
+  | { readonly kind: "record"; readonly bytes: number }
   | { readonly kind: "tools"; readonly names: readonly string[] }
   | {
     readonly kind: "progress";

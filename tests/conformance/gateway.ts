@@ -21,7 +21,7 @@ export type StartGateway = (processes: Processes, upstreamUrl: string) => Promis
 export const startGateway: StartGateway = async (processes, upstreamUrl) => {
   await using stack = new AsyncDisposableStack();
   const directory = stack.use(await gatewayDirectory(upstreamUrl));
-  const listener = stack.use(await listen(processes, directory, "data"));
+  const listener = stack.use(await listen(processes, directory.path, "data"));
   const kept = stack.move();
   return {
     ...endpointsAt(listener.origin),
@@ -46,11 +46,12 @@ export async function gatewayDirectory(upstreamUrl: string): Promise<GatewayDire
 /**
  * One process of a gateway.
  *
+ * @param path of the directory with the config file
  * @param data the name of its data directory
  */
 export async function listen(
   processes: Processes,
-  { path }: GatewayDirectory,
+  path: string,
   data: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Listener> {

@@ -1,5 +1,6 @@
 /**
- * Play: one run on several sides: direct, through a gateway of its own, through replicas of its own.
+ * Play: one run on several sides: direct, through a gateway of its own, through one that answers
+ * what is simple itself, through replicas of its own.
  *
  * Each side has its own fixture server, so that what one side changed cannot show
  * on the other.
@@ -7,6 +8,7 @@
  * @module
  */
 import { type Gateway, startGateway } from "./gateway.ts";
+import { startOwnGateway } from "./own_gateway.ts";
 import type { Listener, Processes } from "./processes.ts";
 import { judgeClient, judgeServer } from "./referee.ts";
 import { startReplicas } from "./replicas.ts";
@@ -36,6 +38,12 @@ export function playServer(run: ServerRun, options: PlayOptions): Promise<Outcom
       const verdict = await judgeServer(processes, run, endpointOf(run, gateway), directory);
       return withoutFailures(verdict, cannot);
     }
+    if (side === "own") {
+      await using gateway = await startOwnGateway(processes, fixture);
+      const verdict = await judgeServer(processes, run, gateway.endpoint, directory);
+      await gateway.check();
+      return verdict;
+    }
     await using replicas = await startReplicas(processes, url);
     const verdict = await judgeServer(processes, run, endpointOf(run, replicas), directory);
     const counts = replicas.counts();
@@ -44,7 +52,8 @@ export function playServer(run: ServerRun, options: PlayOptions): Promise<Outcom
   });
 }
 
-const CLIENTS: Readonly<Record<Side, string>> = {
+/** None for `own`: the referee's server is what clients are judged by. */
+const CLIENTS: Readonly<Partial<Record<Side, string>>> = {
   direct: "client.ts",
   through: "gateway_client.ts",
   replicas: "replicas_client.ts",

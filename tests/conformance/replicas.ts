@@ -44,7 +44,7 @@ export async function startReplicas(processes: Processes, upstreamUrl: string): 
     DRAIN_DELAY: "0",
   };
   const starting = Array.from({ length: COUNT }, async (_, i) => {
-    const replica = await listen(processes, directory, String(i), env);
+    const replica = await listen(processes, directory.path, String(i), env);
     stack.use(replica);
     return replica.origin;
   });

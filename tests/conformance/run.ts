@@ -1,6 +1,6 @@
 /**
- * Conformance: the official referees, directly, through the gateway and through three
- * replicas of it, compared check by check.
+ * Conformance: the official referees, directly, through the gateway, to its own tools, prompts and
+ * resources, and through three replicas of it, compared check by check.
  *
  *     deno run -A tests/conformance/run.ts [--only TEXT] [--direct | --replicas] [--output DIR]
  *
@@ -20,6 +20,7 @@ import {
   CLIENT_RUNS,
   type ClientRun,
   isAlwaysOnReplicas,
+  isWithOwn,
   SERVER_RUNS,
   type ServerRun,
   type Side,
@@ -72,6 +73,7 @@ async function main(args: string[], processes: Processes, temporary: string): Pr
   const sidesOf = (run: Run): Side[] => {
     const sides: Side[] = "bridged" in run ? [] : ["direct"];
     if (!direct) sides.push("through");
+    if (!direct && isWithOwn(run)) sides.push("own");
     if (!direct && isWithReplicas(run)) sides.push("replicas");
     return sides;
   };

@@ -12,8 +12,11 @@ export const REFEREE = {
   next: "npm:@modelcontextprotocol/conformance@0.2.0-alpha.12",
 } as const;
 
-/** What is in between: nothing, one gateway, or three of them behind a balancer. */
-export type Side = "direct" | "through" | "replicas";
+/**
+ * What is in between: nothing, one gateway, one whose own items answer what is simple, or three
+ * behind a balancer.
+ */
+export type Side = "direct" | "through" | "own" | "replicas";
 
 /** The referee is the client: referee, then (or not) the gateway, then the fixture server. */
 export interface ServerRun {
@@ -46,6 +49,11 @@ export interface ClientRun {
 /** Whether it is played through replicas even when nobody asks for it. */
 export function isAlwaysOnReplicas(run: ServerRun | ClientRun): boolean {
   return "through" in run ? run.through === "own endpoint" : run.isAlwaysOnReplicas;
+}
+
+/** Whether it is also played with the gateway's own items in place of the server's simple ones. */
+export function isWithOwn(run: ServerRun | ClientRun): boolean {
+  return "through" in run && run.through === "virtual server" && run.bridged === undefined;
 }
 
 const SUITES: readonly Omit<ServerRun, "through">[] = [
@@ -101,8 +109,8 @@ export const CLIENT_RUNS: readonly ClientRun[] = [
   clientRun("initialize", "2025-11-25"),
   clientRun("tools_call", "2025-11-25", { isAlwaysOnReplicas: true }),
   clientRun("json-schema-2020-12-preservation", "2025-11-25"),
-  clientRun("elicitation-sep1034-client-defaults", "2025-11-25"),
-  clientRun("sse-retry", "2025-11-25"),
+  clientRun("elicitation-sep1034-client-defaults", "2025-11-25", { isAlwaysOnReplicas: true }),
+  clientRun("sse-retry", "2025-11-25", { isAlwaysOnReplicas: true }),
   clientRun("tools_call", "2026-07-28"),
   clientRun("json-schema-2020-12-preservation", "2026-07-28"),
   clientRun("request-metadata", "2026-07-28"),
