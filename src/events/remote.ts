@@ -93,6 +93,8 @@ export interface RemoteDeps {
 }
 
 const ACK_MS = 500;
+/** A large question takes its time over a slow line: 2 s for 8 MiB. */
+const BODY_BYTES_PER_MS = 4 * 1024;
 const LOOK_MS = 1_000;
 
 export function createRemote({ post, timers, failed }: RemoteDeps): Remote {
@@ -121,7 +123,7 @@ export function createRemote({ post, timers, failed }: RemoteDeps): Remote {
     watch(to, one.ended, { gone: () => one.fail(new Lost()), lives });
     try {
       await say(to, { op: "ask", id, kind, about: question.about }, question.body);
-      await within(timers, ACK_MS, one.got);
+      await within(timers, ACK_MS + (question.body?.length ?? 0) / BODY_BYTES_PER_MS, one.got);
     } catch (cause) {
       const lost = cause instanceof GatewayError ? cause : new Lost();
       one.fail(lost);

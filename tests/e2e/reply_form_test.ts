@@ -25,7 +25,6 @@ const STREAM_TYPE = "text/event-stream";
 /** Until the stream is opened in `auto`, and what a busy machine may add. */
 const OPENED_MS_MAX = 1_000 + 500;
 const KEEP_ALIVE_MS_MAX = 15_000 + 1_500;
-const CANCEL_MS_MAX = 500;
 const LOG_MESSAGE = '{"jsonrpc":"2.0","method":"notifications/message","params":{"data":1}}';
 
 const GREETING = {
@@ -177,7 +176,7 @@ for (const setting of SETTINGS) {
 
   for (const bytes of [0, 4_000]) {
     const what = `a call with ${bytes} bytes of arguments`;
-    Deno.test(`${setting}: leaving ${what} ends it at the upstream within 500 ms`, async () => {
+    Deno.test(`${setting}: leaving ${what} ends it at the upstream`, async () => {
       const before = { calls: scripted.requests.length, givenUp: scripted.givenUp() };
       const params = { name: "hang", arguments: { text: "a".repeat(bytes) } };
       using reply = await openModern(gateways[setting].origin, {
@@ -187,7 +186,7 @@ for (const setting of SETTINGS) {
       await until("the call is there", () => scripted.requests.length > before.calls);
       reply.close();
       const isGivenUp = () => scripted.givenUp() > before.givenUp;
-      await until("the call is given up", isGivenUp, CANCEL_MS_MAX);
+      await until("the call is given up", isGivenUp);
     });
   }
 }

@@ -15,8 +15,6 @@ import { jsonReply, resultOf, type Scripted, startScripted } from "../support/sc
 import { until } from "../support/until.ts";
 import { FAILURES, FEATURES, QUESTIONS } from "./sdk_features.ts";
 
-/** Until the upstream notices that a call was cancelled. */
-const CANCEL_MS_MAX = 500;
 const WATCHED_URI = "test://watched-resource";
 
 let world: EverythingWorld;
@@ -179,7 +177,7 @@ for (const negotiation of ["auto", "pinned"] as const) {
     const subscription = await client.listen({ toolsListChanged: true });
     await until("the stream is open", async () => await openStreams() > before);
     await subscription.close();
-    await until("the stream is closed", async () => await openStreams() <= before, CANCEL_MS_MAX);
+    await until("the stream is closed", async () => await openStreams() <= before);
   });
 
   for (
@@ -188,7 +186,7 @@ for (const negotiation of ["auto", "pinned"] as const) {
       ["once its stream is open", (session: SdkSession) => session.replies.length > 1],
     ] as const
   ) {
-    test(`aborting a call ${when} ends it at the server within 500 ms`, async (session) => {
+    test(`aborting a call ${when} ends it at the server`, async (session) => {
       const before = await world.upstream.stats();
       const abort = new AbortController();
       const call = session.client.callTool(
@@ -199,7 +197,7 @@ for (const negotiation of ["auto", "pinned"] as const) {
       await until("the call runs", async () => await started() && isReady(session));
       abort.abort();
       const aborted = async () => (await world.upstream.stats()).aborted > before.aborted;
-      await until("the server sees the call aborted", aborted, CANCEL_MS_MAX);
+      await until("the server sees the call aborted", aborted);
       await call;
     });
   }
@@ -207,7 +205,7 @@ for (const negotiation of ["auto", "pinned"] as const) {
   // Not with the fixture: its runtime overlooks who leaves during a request of more than 512 bytes.
   for (const bytes of [1024, 100 * 1024, 1024 * 1024]) {
     const title = `aborting a call with arguments of ${bytes} bytes closes its connection`;
-    Deno.test(`${negotiation}: ${title} within 500 ms`, async () => {
+    Deno.test(`${negotiation}: ${title}`, async () => {
       await using session = await connect(negotiation, "/servers/scripted/mcp");
       const before = { calls: scripted.requests.length, givenUp: scripted.givenUp() };
       const abort = new AbortController();
@@ -218,7 +216,7 @@ for (const negotiation of ["auto", "pinned"] as const) {
       await until("the call is there", () => scripted.requests.length > before.calls);
       abort.abort();
       const isGivenUp = () => scripted.givenUp() > before.givenUp;
-      await until("the call is given up", isGivenUp, CANCEL_MS_MAX);
+      await until("the call is given up", isGivenUp);
       await call;
     });
   }

@@ -117,6 +117,11 @@ export function createListening(deps: ListeningDeps): Listening {
     // Who listens for the first time hears what has waited; others have said where they are.
     const seq = session.listener?.seq() ??
       (wasHeard ? (await store.find(session.key, own))?.lastSeq : 0);
+    if (session.end.signal.aborted) {
+      // What was begun since the session's streams were erased goes with them.
+      await store.erase(session.key);
+      throw session.end.signal.reason;
+    }
     // Another GET may have come while this one waited.
     if (streams.hasReader(own)) throw listensAlready();
     return read(session, own, seq ?? 0, options);
@@ -130,6 +135,7 @@ export function createListening(deps: ListeningDeps): Listening {
   ): Reader {
     const isOfCall = stream !== session.listening;
     const left = new AbortController();
+    const ended = () => reader.stop();
     const reader = streams.read(session.key, stream, {
       afterSeq,
       takesEmptyEvents: canPrime,
@@ -138,10 +144,13 @@ export function createListening(deps: ListeningDeps): Listening {
       cut,
       stopped() {
         left.abort();
+        session.end.signal.removeEventListener("abort", ended);
         stopped?.();
       },
     });
     if (isOfCall) return reader;
+    // Another replica that ends the session may have erased its streams before this one was begun.
+    session.end.signal.addEventListener("abort", ended);
     session.listener = reader;
     watching.keep(session, left.signal);
     return reader;
