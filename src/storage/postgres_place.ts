@@ -11,7 +11,7 @@ import type { PostgresJSReservedSql } from "kysely-postgres-js";
 import postgres from "postgres";
 import { LIMITS } from "../domain/limits.ts";
 import { systemClock } from "../platform/clock.ts";
-import type { Timers } from "../platform/timers.ts";
+import type { Timer, Timers } from "../platform/timers.ts";
 import type { PostgresUrl } from "./database_url.ts";
 import { ConnectionFailure, Silence } from "./fault.ts";
 
@@ -45,13 +45,17 @@ export function createPlace(url: PostgresUrl, options: PlaceOptions): Place {
   const { timers, given, silentMs, heard, prepare } = options;
   let isPrepared = prepare === undefined;
   let isTaken = false;
-  let askedMs = Infinity;
+  /** What the server is to answer. */
+  let asked: { readonly atMs: number; patience: Timer } | undefined;
+  /** Shorter while the connection may be dead, until it answers. */
+  let patienceMs = silentMs;
   /** Why whoever holds the place gets nothing through any more. */
   let lost: ConnectionFailure | undefined;
   let client = connect();
 
   function connect(): postgres.Sql {
     isPrepared = prepare === undefined;
+    patienceMs = silentMs;
     const made: postgres.Sql = postgres(clientOptions(url, heard, () => {
       // One that was replaced is of no concern to those who hold its successor.
       if (made !== client) return;
@@ -74,10 +78,16 @@ export function createPlace(url: PostgresUrl, options: PlaceOptions): Place {
   async function ask(sql: string, parameters: unknown[] = [], options?: object) {
     if (lost !== undefined) throw lost;
     // The driver has no deadline of its own for a server that has gone silent.
-    const timer = timers.after(silentMs, giveUp);
-    askedMs = systemClock.monotonic();
+    const patience = timers.after(patienceMs, giveUp);
+    const own = asked = { atMs: systemClock.monotonic(), patience };
     try {
-      return await client.unsafe(sql, parameters as postgres.ParameterOrJSON<never>[], options);
+      const answer = await client.unsafe(
+        sql,
+        parameters as postgres.ParameterOrJSON<never>[],
+        options,
+      );
+      patienceMs = silentMs;
+      return answer;
     } catch (cause) {
       // After anything but the server's own refusal nobody knows how far it has come.
       if (!(cause instanceof postgres.PostgresError)) {
@@ -85,8 +95,8 @@ export function createPlace(url: PostgresUrl, options: PlaceOptions): Place {
       }
       throw lost ?? cause;
     } finally {
-      askedMs = Infinity;
-      timer.cancel();
+      own.patience.cancel();
+      if (asked === own) asked = undefined;
     }
   }
 
@@ -134,8 +144,12 @@ export function createPlace(url: PostgresUrl, options: PlaceOptions): Place {
       };
     },
     renew() {
-      if (!isTaken) replace();
-      else if (systemClock.monotonic() - askedMs >= LIMITS.databasePollMs) giveUp();
+      if (!isTaken) return replace();
+      patienceMs = LIMITS.databasePollMs;
+      if (asked === undefined) return;
+      asked.patience.cancel();
+      const restMs = asked.atMs + patienceMs - systemClock.monotonic();
+      asked.patience = timers.after(Math.max(0, restMs), giveUp);
     },
     end: () => client.end({ timeout: END_SECONDS }),
   };

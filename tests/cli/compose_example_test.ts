@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual as assertEquals, ok as assert } from "node:assert/strict";
 import { ENTRIES } from "../../src/config/entries.ts";
-import { pathOf } from "../support/program.ts";
+import { pathOf } from "../support/spawn.ts";
 
 const read = (name: string) => Deno.readTextFile(pathOf(`examples/compose/${name}`));
 

@@ -4,7 +4,8 @@
  * @module
  */
 import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
-import { pathOf, runProgram } from "../support/program.ts";
+import { runProgram } from "../support/program.ts";
+import { pathOf } from "../support/spawn.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 const SERVERS = [{ url: "https://api.example.com" }];

@@ -13,7 +13,8 @@ import {
   slowCall,
 } from "../support/gateway_program.ts";
 import { callModern } from "../support/modern.ts";
-import { denoRun, pathOf, type Program, runProgram } from "../support/program.ts";
+import { denoRun, type Program, runProgram } from "../support/program.ts";
+import { pathOf } from "../support/spawn.ts";
 import { until } from "../support/until.ts";
 
 const LINES_MAX = 100;

@@ -6,7 +6,8 @@
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { createPetstore } from "../../fixtures/petstore/petstore.ts";
 import { openApiWorld } from "../support/api_world.ts";
-import { denoRun, pathOf, runProgram } from "../support/program.ts";
+import { denoRun, runProgram } from "../support/program.ts";
+import { pathOf } from "../support/spawn.ts";
 import { inBothEras, namesOf } from "../support/shelf_world.ts";
 
 const DOCUMENT = "fixtures/petstore/openapi.yaml";

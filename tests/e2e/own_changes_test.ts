@@ -8,7 +8,7 @@
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { type ApiWorld, openApiWorld } from "../support/api_world.ts";
 import { type Message, modernBytes } from "../support/modern.ts";
-import { openRaw } from "../support/open_reply.ts";
+import { openRaw, statusOf } from "../support/open_reply.ts";
 import { eventsIn, messagesIn } from "../support/session_client.ts";
 import { type EraClient, ERAS, inBothEras, namesOf } from "../support/shelf_world.ts";
 import { haveTeams } from "../support/teams.ts";
@@ -27,6 +27,7 @@ async function subscribed(world: ApiWorld, era: "session" | "modern", uris: stri
   if (era === "session") {
     const client = await ERAS.session(world);
     const stream = await client.session!.listen();
+    await statusOf(stream);
     for (const uri of uris) await client.ask("resources/subscribe", { uri });
     return { ...heard(() => messagesIn(stream.events())), client };
   }

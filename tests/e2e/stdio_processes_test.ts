@@ -6,7 +6,7 @@
  */
 import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { badOverStdio, everythingOverStdio, LEAN } from "../support/api_world.ts";
-import { pathOf } from "../support/program.ts";
+import { pathOf } from "../support/spawn.ts";
 import { type Session, toolCall } from "../support/session_client.ts";
 import { gatewayPid, openStdioGateway, type StdioGateway } from "../support/stdio_gateway.ts";
 import { until } from "../support/until.ts";

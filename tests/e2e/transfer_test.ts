@@ -14,7 +14,7 @@ import { auditRecords } from "../support/audit_world.ts";
 import { callModern } from "../support/modern.ts";
 import { aTool } from "../support/shelf_world.ts";
 import { mintToken } from "../support/tokens.ts";
-import { pathOf } from "../support/program.ts";
+import { pathOf } from "../support/spawn.ts";
 import { PASSPHRASE } from "../support/transfer_world.ts";
 import { startTwoReplicas, twoReplicasTest } from "../support/two_replicas.ts";
 import { until } from "../support/until.ts";

@@ -27,7 +27,7 @@ import {
 } from "../support/fleet.ts";
 import { callModern, type Message } from "../support/modern.ts";
 import { statusOf } from "../support/open_reply.ts";
-import { denoRun, pathOf as pathInCheckout } from "../support/program.ts";
+import { denoRun } from "../support/program.ts";
 import { replicasTest } from "../support/replicas.ts";
 import {
   followCall,
@@ -37,6 +37,7 @@ import {
   type SessionStream,
   toolCall,
 } from "../support/session_client.ts";
+import { pathOf as pathInCheckout } from "../support/spawn.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { mintToken } from "../support/tokens.ts";
 import { until } from "../support/until.ts";

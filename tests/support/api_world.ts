@@ -7,7 +7,7 @@
 import { type Api, openApi } from "./api_client.ts";
 import { openShelfWorld, type ShelfWorld } from "./shelf_world.ts";
 import type { Offer, Stand } from "./shelf_server.ts";
-import { pathOf } from "./program.ts";
+import { pathOf } from "./spawn.ts";
 import { type OwnSchema, ownSchema } from "./postgres.ts";
 
 export interface ApiWorld extends ShelfWorld {

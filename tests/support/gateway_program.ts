@@ -11,7 +11,7 @@ import {
   startEverything,
 } from "./everything.ts";
 import type { ModernCall } from "./modern.ts";
-import { denoRun, type Program, runProgram, startProgram } from "./program.ts";
+import { denoMain, type Program, runProgram, startProgram } from "./program.ts";
 import { tempDir } from "./temp_dir.ts";
 
 export interface GatewayProgramOptions {
@@ -50,7 +50,7 @@ export async function openInstallation(options: EverythingOptions = {}): Promise
     dir,
     dataDir,
     args,
-    serve({ port = 0, env = {}, deno = denoRun(["-A"]) } = {}) {
+    serve({ port = 0, env = {}, deno = denoMain() } = {}) {
       const all = ["--port", String(port), ...args];
       return stack.use(startProgram(all, { env, cwd: dir, deno }));
     },

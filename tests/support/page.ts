@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { pathOf } from "./program.ts";
+import { pathOf } from "./spawn.ts";
 
 export interface Step {
   /** Commands of a shell. */

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { spawnDeno } from "./spawn.ts";
+import { builtOr } from "./built.ts";
+import { pathOf, spawnDeno } from "./spawn.ts";
 
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 30_000;
@@ -49,7 +50,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const serve = ["serve", "--config", configFile, "--port", "0", "--data", dataDir];
   try {
     const running = await start(
-      ["--unstable-no-legacy-abort", "main.ts", ...serve, ...options.args ?? []],
+      ["--unstable-no-legacy-abort", builtOr("main.ts"), ...serve, ...options.args ?? []],
       options.env ?? {},
     );
     return {
@@ -72,14 +73,21 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
  * @param name folder below `fixtures/`
  */
 export function startFixture(name: string, args: readonly string[] = []): Promise<RunningProcess> {
-  return start([`fixtures/${name}/main.ts`, "--port", "0", ...args], {});
+  return start([builtOr(`fixtures/${name}/main.ts`), "--port", "0", ...args], {});
 }
 
 async function start(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<RunningProcess> {
-  const command = ["run", "--quiet", "--no-check", "-A", ...args];
+  const command = [
+    "run",
+    "--quiet",
+    "--no-check",
+    "-A",
+    `--config=${pathOf("deno.json")}`,
+    ...args,
+  ];
   const { child, stdout, stderr } = spawnDeno(command, env ?? {});
 
   const stop = async () => {

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { ROOT, spawnDeno } from "./spawn.ts";
+import { builtOr } from "./built.ts";
+import { pathOf, spawnDeno } from "./spawn.ts";
 import { until } from "./until.ts";
 
 const END_MS_MAX = 30_000;
@@ -37,13 +38,18 @@ export interface Program extends AsyncDisposable {
   readonly ended: () => Promise<Ended>;
 }
 
-/** `deno run …` with these flags. */
+/** `deno run …` with these flags, of the sources. */
 export function denoRun(flags: readonly string[], script = "main.ts"): readonly string[] {
   return ["run", `--config=${pathOf("deno.json")}`, ...flags, pathOf(script)];
 }
 
+/** `main.ts` with all permissions. */
+export function denoMain(): readonly string[] {
+  return ["run", `--config=${pathOf("deno.json")}`, "-A", builtOr("main.ts")];
+}
+
 export function startProgram(args: readonly string[], options: ProgramOptions = {}): Program {
-  const { env = {}, cwd, deno = denoRun(["-A"]), before } = options;
+  const { env = {}, cwd, deno = denoMain(), before } = options;
   const { child, stdout, stderr } = spawnDeno([...deno, ...args], env, cwd, before);
   let isOver = false;
   const status = child.status.finally(() => isOver = true);
@@ -90,10 +96,6 @@ export async function runProgram(
 ): Promise<Ended> {
   await using program = startProgram(args, options);
   return await program.ended();
-}
-
-export function pathOf(name: string): string {
-  return decodeURIComponent(new URL(name, ROOT).pathname);
 }
 
 function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {

@@ -5,6 +5,11 @@
  */
 export const ROOT = new URL("../../", import.meta.url);
 
+/** The path of a file of this checkout. */
+export function pathOf(name: string): string {
+  return decodeURIComponent(new URL(name, ROOT).pathname);
+}
+
 /** What Deno itself needs to find its cache and start. */
 const INHERITED = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "XDG_CACHE_HOME"];
 

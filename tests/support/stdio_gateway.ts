@@ -4,7 +4,7 @@
  * @module
  */
 import { type Mark, newMark } from "./marked_processes.ts";
-import { denoRun, type Program, startProgram } from "./program.ts";
+import { denoMain, denoRun, type Program, startProgram } from "./program.ts";
 import { openSession, type Session } from "./session_client.ts";
 import { tempDir } from "./temp_dir.ts";
 import { mintToken, TEST_JWT_SECRET } from "./tokens.ts";
@@ -13,7 +13,7 @@ const LAUNCH_FLAGS = ["--no-prompt", "--allow-env", "--allow-read", "--allow-run
 
 /** How the gateway is started. */
 const STARTS = {
-  "main.ts": denoRun(["-A"]),
+  "main.ts": denoMain(),
   "the launcher": denoRun(LAUNCH_FLAGS, "src/cli/launch.ts"),
 } as const;
 
