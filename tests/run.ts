@@ -10,13 +10,9 @@ import { build } from "./support/built.ts";
 const FILES_AT_ONCE = 5;
 
 const isNamed = Deno.args.some((arg) => arg.startsWith("tests/"));
-const place = await Deno.makeTempDir({ prefix: "sallyport-built-" });
-try {
-  const { code } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "--parallel", "--no-check", "-A", ...isNamed ? [] : ["tests"], ...Deno.args],
-    env: { DENO_JOBS: String(FILES_AT_ONCE), ...await build(place) },
-  }).spawn().status;
-  Deno.exitCode = code;
-} finally {
-  await Deno.remove(place, { recursive: true });
-}
+const built = new URL("../dist/tests", import.meta.url).pathname;
+const { code } = await new Deno.Command(Deno.execPath(), {
+  args: ["test", "--parallel", "--no-check", "-A", ...isNamed ? [] : ["tests"], ...Deno.args],
+  env: { DENO_JOBS: String(FILES_AT_ONCE), ...await build(built) },
+}).spawn().status;
+Deno.exitCode = code;

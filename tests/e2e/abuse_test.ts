@@ -11,6 +11,7 @@ import {
   openEverythingWorld,
 } from "../support/everything.ts";
 import { descriptorsBack, openDescriptors } from "../support/file_descriptors.ts";
+import { often } from "../support/long.ts";
 import { callModern, modernBody, modernBytes } from "../support/modern.ts";
 import { openRaw } from "../support/open_reply.ts";
 import { chunkBytes, sendRaw } from "../support/raw_http.ts";
@@ -19,9 +20,9 @@ import { until } from "../support/until.ts";
 
 const SCRIPTED_PATH = "/servers/scripted/mcp";
 const MEBIBYTE = 1024 * 1024;
-const FLOOD = Number(Deno.env.get("FLOOD") ?? 2_000);
+const FLOOD = Number(Deno.env.get("FLOOD") ?? often(2_000, 600));
 /** As many at once as need no more descriptors than a usual shell gives. */
-const FLOOD_WIDTH = 500;
+const FLOOD_WIDTH = 300;
 
 let world: EverythingWorld;
 let scripted: Scripted;

@@ -17,6 +17,7 @@ import {
   startEverything,
 } from "../support/everything.ts";
 import { CALL, openInstallation, slowCall } from "../support/gateway_program.ts";
+import { often } from "../support/long.ts";
 import { callModern, modernBytes, type ModernCall } from "../support/modern.ts";
 import { openRaw } from "../support/open_reply.ts";
 import { runProgram } from "../support/program.ts";
@@ -27,7 +28,7 @@ import { mintToken, TEST_JWT_SECRET } from "../support/tokens.ts";
 import { until } from "../support/until.ts";
 
 /** `GATEWAY_KILL_ROUNDS` says how often it is killed. */
-const ROUNDS = Number(Deno.env.get("GATEWAY_KILL_ROUNDS") ?? 8);
+const ROUNDS = Number(Deno.env.get("GATEWAY_KILL_ROUNDS") ?? often(10, 3));
 
 type Entry = AuditRecord & { readonly time: number };
 

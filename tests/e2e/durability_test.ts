@@ -11,11 +11,12 @@ import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { Api } from "../support/api_client.ts";
 import { type ApiWorld, openApiWorld } from "../support/api_world.ts";
+import { often } from "../support/long.ts";
 import { postgresTest } from "../support/postgres.ts";
 import { aTool } from "../support/shelf_world.ts";
 import { type Seeded, seeded } from "../support/seeded.ts";
 
-const ROUNDS = Number(Deno.env.get("GATEWAY_KILL_ROUNDS") ?? 5);
+const ROUNDS = Number(Deno.env.get("GATEWAY_KILL_ROUNDS") ?? often(10, 3));
 const LIFE_MS_MAX = 150;
 const WRITERS = 8;
 /** Of each writer, so that records are changed and deleted, too. */

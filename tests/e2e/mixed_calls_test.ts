@@ -10,6 +10,7 @@
  */
 import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { openApi } from "../support/api_client.ts";
+import { often } from "../support/long.ts";
 import type { Message } from "../support/modern.ts";
 import { aTool, configOf, openShelfWorld, type ShelfWorld } from "../support/shelf_world.ts";
 import { mintToken } from "../support/tokens.ts";
@@ -25,7 +26,7 @@ import {
 } from "./mixed_calls_client.ts";
 import { MARK, playMarked, SHARED_OFFER } from "./mixed_calls_server.ts";
 
-const CALLS = Number(Deno.env.get("GATEWAY_MIXED_CALLS") ?? 10_000);
+const CALLS = Number(Deno.env.get("GATEWAY_MIXED_CALLS") ?? often(10_000, 4_000));
 const PRINCIPALS = 200;
 /** Principals whose sessions have their own stream open. */
 const LISTENERS = 50;

@@ -7,6 +7,7 @@
  */
 import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { freePort } from "../support/free_port.ts";
+import { often } from "../support/long.ts";
 import type { Message } from "../support/modern.ts";
 import { statusOf } from "../support/open_reply.ts";
 import { NEVER_HOLDS_BACK } from "../support/processes.ts";
@@ -37,12 +38,12 @@ import {
 import { tempDir } from "../support/temp_dir.ts";
 import { until } from "../support/until.ts";
 
-const ROUNDS = Number(Deno.env.get("GATEWAY_KILL_ROUNDS") ?? 4);
+const ROUNDS = Number(Deno.env.get("GATEWAY_KILL_ROUNDS") ?? often(10, 2));
 const CALLS = 6;
 const STEPS = 8;
 const STEP_MS = 60;
 const OUTCOME_UNKNOWN = -31004;
-const STREAMS = 1_000;
+const STREAMS = often(1_000, 300);
 const STOP_MS_MAX = 30_000;
 
 // ── Killed at any moment ────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@
  *   "Cancellation"
  */
 import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
+import { often } from "../support/long.ts";
 import type { Message } from "../support/modern.ts";
 import { messageOf } from "../support/open_reply.ts";
 import { openScriptedWorld, type ScriptedWorld } from "../support/scripted_world.ts";
@@ -28,7 +29,7 @@ const ASK_MS = 4_000;
 const TIMEOUT = -31002;
 const ROOTS = '{"jsonrpc":"2.0","id":7,"method":"roots/list"}';
 const ROOTS_RESULT = { result: { roots: [] } };
-const RACES = 1_000;
+const RACES = often(1_000, 300);
 
 const beside = sideBySide();
 let world: ScriptedWorld;

@@ -10,6 +10,7 @@ import {
   type EverythingWorld,
   openEverythingWorld,
 } from "../support/everything.ts";
+import { often } from "../support/long.ts";
 import { callModern, type Message, type ModernCall } from "../support/modern.ts";
 import { messageOf, openModern, type OpenReply, statusOf } from "../support/open_reply.ts";
 import { mintToken } from "../support/tokens.ts";
@@ -70,7 +71,7 @@ interface Unread {
 const UNREAD: readonly Unread[] = [
   {
     what: "a stream of 40,000 notifications",
-    readers: 20,
+    readers: often(20, 6),
     call: () => ({
       ...call("test_many_notifications", { count: 40_000 }),
       meta: { progressToken: "mine" },

@@ -6,12 +6,15 @@
  */
 import assert, { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { badOverStdio, everythingOverStdio, LEAN } from "../support/api_world.ts";
+import { often } from "../support/long.ts";
 import { pathOf } from "../support/spawn.ts";
 import { type Session, toolCall } from "../support/session_client.ts";
 import { gatewayPid, openStdioGateway, type StdioGateway } from "../support/stdio_gateway.ts";
 import { until } from "../support/until.ts";
 
 const onLinux = { ignore: Deno.build.os !== "linux" };
+const SESSIONS = often(200, 50);
+
 /** As `npx` does: the server is a child of what is started. */
 const WRAPPED = {
   command: "sh",
@@ -21,25 +24,25 @@ const WRAPPED = {
 const STUBBORN = { command: "sh", args: [pathOf("fixtures/stdio/wrapper.sh")] };
 
 Deno.test(
-  "200 sessions at once are 200 processes, and none when they have ended",
+  `${SESSIONS} sessions at once are ${SESSIONS} processes, and none when they have ended`,
   onLinux,
   async () => {
     await using world = await openStdioGateway(LEAN, { env: MANY });
     const own = await steady(world);
     const sessions: Session[] = [];
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < SESSIONS / 10; i++) {
       sessions.push(...await Promise.all(Array.from({ length: 10 }, () => world.open())));
     }
-    await world.mark.count(own + 200);
+    await world.mark.count(own + SESSIONS);
     await Promise.all(sessions.map((session) => session.end()));
     await world.mark.count(own);
   },
 );
 
-Deno.test("200 sessions one after the other leave no process", onLinux, async () => {
+Deno.test(`${SESSIONS} sessions one after the other leave no process`, onLinux, async () => {
   await using world = await openStdioGateway(LEAN, { env: { STDIO_CHILDREN_MAX: "10" } });
   const own = await steady(world);
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < SESSIONS; i++) {
     const session = await world.open();
     assertEquals((await session.send({ method: "ping" })).status, 200);
     await session.end();

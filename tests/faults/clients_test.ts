@@ -12,13 +12,13 @@ import { figure, percentile } from "../support/figures.ts";
 import {
   entryOf,
   type Fleet,
-  IS_LONG,
   isGood,
   longTest,
   openFleet,
   pathOf,
   pause,
 } from "../support/fleet.ts";
+import { IS_LONG } from "../support/long.ts";
 import { callModern, type Message } from "../support/modern.ts";
 import { openModern, responseOf } from "../support/open_reply.ts";
 import { replicasTest } from "../support/replicas.ts";

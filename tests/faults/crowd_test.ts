@@ -20,7 +20,8 @@ import {
   startTraffic,
 } from "../support/crowd_world.ts";
 import { figure, timed } from "../support/figures.ts";
-import { IS_LONG, longTest, pause } from "../support/fleet.ts";
+import { longTest, pause } from "../support/fleet.ts";
+import { IS_LONG } from "../support/long.ts";
 import { replicasTest } from "../support/replicas.ts";
 import { until } from "../support/until.ts";
 

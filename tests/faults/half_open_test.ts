@@ -8,7 +8,7 @@
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
 import { openDescriptors } from "../support/file_descriptors.ts";
 import { figure, timed } from "../support/figures.ts";
-import { IS_LONG } from "../support/fleet.ts";
+import { IS_LONG } from "../support/long.ts";
 import { HAS_NETWORKS, openNetwork } from "../support/netns.ts";
 import { statusOf } from "../support/open_reply.ts";
 import { startProgram } from "../support/program.ts";

@@ -18,13 +18,14 @@ import {
   shareOf,
 } from "../support/crowd_world.ts";
 import { figure, median, timed } from "../support/figures.ts";
-import { IS_LONG, pause } from "../support/fleet.ts";
+import { pause } from "../support/fleet.ts";
 import type { Finding } from "../support/history.ts";
+import { often } from "../support/long.ts";
 import { replicasTest } from "../support/replicas.ts";
 import { type Seeded, seeded } from "../support/seeded.ts";
 import { until } from "../support/until.ts";
 
-const CALLS = Number(Deno.env.get("KILL_CALLS") ?? (IS_LONG ? 20_000 : 1_500));
+const CALLS = Number(Deno.env.get("KILL_CALLS") ?? often(20_000, 700));
 const PRINCIPALS = 200;
 /** Sessions that are tried right after each kill. */
 const WATCHED = 8;

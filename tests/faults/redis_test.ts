@@ -8,7 +8,8 @@
  */
 import { deepStrictEqual as assertEquals, ok as assert } from "node:assert/strict";
 import { figure, percentile, timed } from "../support/figures.ts";
-import { IS_LONG, longTest, pause } from "../support/fleet.ts";
+import { longTest, pause } from "../support/fleet.ts";
+import { IS_LONG } from "../support/long.ts";
 import type { Message } from "../support/modern.ts";
 import { statusOf } from "../support/open_reply.ts";
 import { headerOf } from "../support/raw_http.ts";

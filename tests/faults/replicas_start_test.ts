@@ -16,6 +16,7 @@ import { openApi } from "../support/api_client.ts";
 import { configFor, startEverything } from "../support/everything.ts";
 import { openFaultProxy } from "../support/fault_proxy.ts";
 import { figure, median, timed } from "../support/figures.ts";
+import { often } from "../support/long.ts";
 import { callModern } from "../support/modern.ts";
 import { postgresTest } from "../support/postgres.ts";
 import { runProgram } from "../support/program.ts";
@@ -25,7 +26,7 @@ import { tempDir } from "../support/temp_dir.ts";
 import { mintToken } from "../support/tokens.ts";
 import { until } from "../support/until.ts";
 
-const ROUNDS = Number(Deno.env.get("START_ROUNDS") ?? 2);
+const ROUNDS = Number(Deno.env.get("START_ROUNDS") ?? often(5, 1));
 const AT_ONCE = 5;
 const CHANGES = 15;
 /** The poll alone would take 500 ms in the middle. */

@@ -12,13 +12,13 @@ import { figure, percentile, timed } from "../support/figures.ts";
 import {
   entryOf,
   type Fleet,
-  IS_LONG,
   isGood,
   longTest,
   openFleet,
   pathOf,
   pause,
 } from "../support/fleet.ts";
+import { IS_LONG } from "../support/long.ts";
 import { freePort } from "../support/free_port.ts";
 import { openFront } from "../support/fronted_stand.ts";
 import { callModern, type Message, type ModernReply } from "../support/modern.ts";

@@ -8,15 +8,8 @@
 import { deepStrictEqual as assertEquals, match, ok as assert } from "node:assert/strict";
 import { processRssBytes } from "../bench/proc.ts";
 import { figure, timed } from "../support/figures.ts";
-import {
-  entryOf,
-  type Fleet,
-  IS_LONG,
-  isGood,
-  longTest,
-  openFleet,
-  pause,
-} from "../support/fleet.ts";
+import { entryOf, type Fleet, isGood, longTest, openFleet, pause } from "../support/fleet.ts";
+import { IS_LONG } from "../support/long.ts";
 import { openBlackHole } from "../support/free_port.ts";
 import { type Hostile, startHostile } from "../support/hostile.ts";
 import type { ModernReply } from "../support/modern.ts";

@@ -9,13 +9,14 @@
 import { deepStrictEqual as assertEquals, ok as assert } from "node:assert/strict";
 import { sql } from "kysely";
 import { ITEMS } from "../support/catalog_writer.ts";
+import { often } from "../support/long.ts";
 import { openPlace } from "../support/open_databases.ts";
 import { denoRun } from "../support/program.ts";
 import { seeded } from "../support/seeded.ts";
 import { spawnDeno } from "../support/spawn.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
-const ROUNDS = Number(Deno.env.get("KILL_ROUNDS") ?? 25);
+const ROUNDS = Number(Deno.env.get("KILL_ROUNDS") ?? often(25, 10));
 const LIFE_MS_MAX = 60;
 
 Deno.test(`${ROUNDS} times killed while it writes, a file loses nothing acknowledged`, async () => {

@@ -6,6 +6,7 @@
  */
 import { type Balancer, openBalancer } from "./balancer.ts";
 import { freePort } from "./free_port.ts";
+import { IS_LONG } from "./long.ts";
 import { callModern, type Message, type ModernCall, type ModernReply } from "./modern.ts";
 import { type RedisServer, startRedis } from "./redis_server.ts";
 import {
@@ -18,9 +19,6 @@ import {
 import { openSession, type Session, type SessionOptions } from "./session_client.ts";
 import { mintToken } from "./tokens.ts";
 import { until } from "./until.ts";
-
-/** Whether all of it is asked for, or what a run of all tests has time for. */
-export const IS_LONG = Deno.env.get("FAULTS") === "long";
 
 export interface FleetOptions extends Partial<Omit<ReplicasOptions, "config" | "redisUrl">> {
   /** `mcpServers` of the config file. */
