@@ -12,9 +12,8 @@ import { processRssBytes } from "../bench/proc.ts";
 import { figure, percentile, timed } from "../support/figures.ts";
 import { type Fleet, longTest, openFleet, pause } from "../support/fleet.ts";
 import { type OpenReply, statusOf } from "../support/open_reply.ts";
+import { denoRun, startProgram } from "../support/program.ts";
 import type { Session } from "../support/session_client.ts";
-import { startShelfServer } from "../support/shelf_server.ts";
-import { aTool } from "../support/shelf_world.ts";
 import { until } from "../support/until.ts";
 
 const SESSIONS = Number(Deno.env.get("SESSIONS") ?? 300);
@@ -29,11 +28,11 @@ for _, key in ipairs(redis.call('keys', '*')) do sum = sum + redis.call('memory'
 return sum`;
 
 longTest(`F65: ${SESSIONS} sessions with idle streams over three replicas`, async () => {
-  await using shelf = startShelfServer();
-  const stand = shelf.stand("idle", { tools: [aTool("t")], era: "session" });
+  // A process of its own: each session is a connection there as well.
+  await using server = startProgram([], { deno: denoRun(["-A"], "tests/support/idle_server.ts") });
   const most = String(2 * (SESSIONS + FIRST));
   await using fleet = await openFleet({
-    servers: { idle: { type: "http", url: stand.url } },
+    servers: { idle: { type: "http", url: await server.listening() } },
     env: { SESSIONS_PER_PRINCIPAL: most, STREAMS_PER_PRINCIPAL: most },
   });
   const { replicas } = fleet;
