@@ -6,7 +6,7 @@
  * @see security.md, F64; docs/deployment.md, "Clients that vanish"
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
-import { openDescriptors } from "../support/file_descriptors.ts";
+import { openSockets } from "../support/file_descriptors.ts";
 import { figure, timed } from "../support/figures.ts";
 import { IS_LONG } from "../support/long.ts";
 import { HAS_NETWORKS, openNetwork } from "../support/netns.ts";
@@ -38,12 +38,12 @@ Deno.test({
     const sessions = await Promise.all(
       Array.from({ length: STREAMS }, () => openSession(origin, { path: "/mcp", token })),
     );
-    const base = await openDescriptors(gateway.pid);
+    const base = await openSockets(gateway.pid);
     const streams = await Promise.all(sessions.map((session) => session.listen()));
     for (const stream of streams) assertEquals(await statusOf(stream), 200);
-    const held = await openDescriptors(gateway.pid) - base;
+    const held = await openSockets(gateway.pid) - base;
     await network.cut();
-    const isFree = async () => await openDescriptors(gateway.pid) <= base;
+    const isFree = async () => await openSockets(gateway.pid) <= base;
     const ms = await timed(() => until("the end of the streams", isFree, 120_000));
     for (const stream of streams) stream.close();
     figure("F64", `${held} vanished clients are let go after`, ms, "at most 60000", " ms");

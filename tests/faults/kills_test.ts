@@ -134,9 +134,23 @@ async function usedAgain(session: CrowdSession): Promise<void> {
  * Milliseconds from a kill to the sending of the last new request that failed, before the next kill
  * could be the reason.
  */
-function failingMs({ modern }: Story, { atMs, overMs }: Kill): number {
-  const isOfIt = (one: Outcome) => !isOk(one) && one.sentMs >= atMs && one.endedMs <= overMs;
-  return Math.max(0, ...modern.filter(isOfIt).map(({ sentMs }) => sentMs - atMs));
+function failingMs(story: Story, kill: Kill): number {
+  return Math.max(0, ...failingOf(story, kill).map(({ sentMs }) => sentMs - kill.atMs));
+}
+
+function failingOf({ modern }: Story, { atMs, overMs }: Kill): readonly Outcome[] {
+  return modern.filter((one) => !isOk(one) && one.sentMs >= atMs && one.endedMs <= overMs);
+}
+
+/** What happened to requests that failed later than they may. */
+function lateOf(story: Story, kill: Kill): readonly string[] {
+  return failingOf(story, kill).filter(({ sentMs }) => sentMs - kill.atMs > NEW_MS_MAX).map((one) =>
+    `${one.error}, sent ${
+      Math.round(one.sentMs - kill.atMs)
+    } ms after ${kill.count} were killed, ` +
+    `ended after ${Math.round(one.endedMs - one.sentMs)} ms; ` +
+    `all were back after ${Math.round(kill.overMs - kill.atMs)} ms`
+  );
 }
 
 function print(story: Story): void {
@@ -154,6 +168,7 @@ function print(story: Story): void {
   const bar = `at most ${NEW_MS_MAX}`;
   figure("F40", "new requests fail for, median of the kills", median(failing), bar, " ms");
   figure("F40", "new requests fail for, at the longest", Math.max(...failing), bar, " ms");
+  for (const late of kills.flatMap((kill) => lateOf(story, kill))) console.log(`F40  ${late}`);
   const sessionsMs = Math.max(...kills.map((kill) => kill.sessionsMs));
   figure("F40", "sessions are used again after", sessionsMs, `at most ${SESSION_MS_MAX}`, " ms");
   figure("F40", "sessions lost", lostSessions, "0");

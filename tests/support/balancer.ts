@@ -80,6 +80,7 @@ export async function openBalancer(urls: readonly string[], port = 0): Promise<B
     if (found === undefined) return await refuse(client, "503 Service Unavailable");
     const { origin, wire } = found;
     let isKept = false;
+    let isOver = false;
     try {
       let isSent = false;
       // In one piece as far as it is there: what a server makes of a request can depend on it.
@@ -90,7 +91,8 @@ export async function openBalancer(urls: readonly string[], port = 0): Promise<B
       );
       // Whatever else comes from it is the next request.
       sending.then(() => client.held().length > 0 || client.more())
-        .then((isThere) => isThere || wire.close(), () => {});
+        // Once this is over, the connection may serve somebody else.
+        .then((isThere) => isThere || isOver || wire.close(), () => {});
       const reply = await readReply(wire, client);
       if (reply === undefined) return await refuse(client, "502 Bad Gateway");
       await client.write(headBytes(reply, ...head.isLast ? ["Connection: close"] : []));
@@ -100,6 +102,7 @@ export async function openBalancer(urls: readonly string[], port = 0): Promise<B
     } catch {
       return false;
     } finally {
+      isOver = true;
       if (isKept) rest(origin, wire);
       else closed(wire);
     }

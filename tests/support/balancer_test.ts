@@ -150,6 +150,21 @@ Deno.test("a stream is passed on while it comes, and a client that leaves ends i
   await until("the end at the origin", () => a.left() === 1);
 });
 
+Deno.test("a client that leaves after its answer takes no other's connection along", async () => {
+  await using a = openOrigin("a");
+  await using balancer = await openBalancer([a.url]);
+  const bytes = (path: string) => requestTo(balancer.origin, { verb: "GET", path, headers: {} });
+  const first = await openRaw(balancer.origin, bytes("/"));
+  await until("its answer", () => first.text() === "a");
+  using stream = await openRaw(balancer.origin, bytes("/stream"));
+  assertEquals(await statusOf(stream), 200);
+  assertEquals(a.ports.size, 1);
+  first.close();
+  const before = stream.text().length;
+  await until("more of the stream", () => stream.ended() || stream.text().length > before + 200);
+  assertEquals(stream.ended(), undefined);
+});
+
 Deno.test("without an origin that is ready it is 503", async () => {
   await using a = openOrigin("a");
   a.setReady(false);

@@ -11,6 +11,16 @@ export async function openDescriptors(pid: number): Promise<number> {
   return entries.length;
 }
 
+/** Those of them that are sockets. Linux only. */
+export async function openSockets(pid: number): Promise<number> {
+  const entries = await Array.fromAsync(Deno.readDir(`/proc/${pid}/fd`));
+  // One may have been closed since.
+  const targets = await Promise.all(
+    entries.map(({ name }) => Deno.readLink(`/proc/${pid}/fd/${name}`).catch(() => "")),
+  );
+  return targets.filter((target) => target.startsWith("socket:")).length;
+}
+
 /**
  * Waits until a process holds no more than it did: kept connections may idle for some seconds.
  *
