@@ -5,7 +5,7 @@
  * @module
  */
 import { deepStrictEqual as assertEquals } from "node:assert/strict";
-import { type Everything, startEverything } from "../support/everything.ts";
+import { abortIsSeen, type Everything, startEverything } from "../support/everything.ts";
 import type { Message } from "../support/modern.ts";
 import { type Gateway, startGateway } from "../support/processes.ts";
 import type { SdkCaller, SessionPeer } from "../support/sdk_caller.ts";
@@ -135,14 +135,8 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
 
   Deno.test(`${name}: a cancelled call ends at its server`, async () => {
     await using through = await open(connect, both);
-    const before = await two.stats();
-    const abort = new AbortController();
     const params = { name: "two-test_slow", arguments: { ms: 60_000, label: "x" } };
-    const call = through.call(params, { signal: abort.signal });
-    call.catch(() => {});
-    await until("the call", async () => (await two.stats()).started > before.started);
-    abort.abort();
-    await until("its end", async () => (await two.stats()).aborted > before.aborted);
+    await abortIsSeen(two, (signal) => through.call(params, { signal }));
   });
 }
 
