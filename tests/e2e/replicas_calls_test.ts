@@ -53,6 +53,18 @@ test("an id that was answered at one replica may be used again at the other", as
   assertEquals(statuses, Array(50).fill(200));
 });
 
+test("a session that was ended at one replica is none at the other from then on", async () => {
+  const statuses: number[] = [];
+  for (let turn = 0; turn < 30; turn++) {
+    const session = await world.open({ path: "/servers/modern/mcp" });
+    const other = session.at(world.b);
+    await other.send({ method: "tools/list" });
+    assertEquals((await session.end()).status, 204);
+    statuses.push((await other.send({ method: "tools/list" })).status);
+  }
+  assertEquals(statuses, Array(30).fill(404));
+});
+
 for (const name of ["legacy", "modern", "files"]) {
   const path = `/servers/${name}/mcp`;
 

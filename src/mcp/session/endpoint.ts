@@ -182,8 +182,7 @@ export function createSessionEndpoint(deps: SessionEndpointDeps): SessionEndpoin
     async end({ principal, endpoint }, sessionId) {
       const session = await registry.find(needed(sessionId), principal, endpoint.key);
       if (!await registry.end(session)) throw new SessionNotFound();
-      deps.others.ended(session);
-      await deps.clearUp(session);
+      await Promise.all([deps.others.ended(session), deps.clearUp(session)]);
     },
   };
 }

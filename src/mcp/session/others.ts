@@ -7,10 +7,11 @@
  */
 import type { Note, Remote } from "../../events/remote.ts";
 import type { StreamId } from "../../events/store.ts";
+import { sleep, type Timers } from "../../platform/timers.ts";
 import { type ClientMessage, decodeClientMessage } from "../message.ts";
 import type { SessionCalls } from "./calls.ts";
 import type { SessionKey } from "./directory.ts";
-import type { SessionRegistry } from "./registry.ts";
+import { COPY_MS, type SessionRegistry } from "./registry.ts";
 import { cancelledKey, questionOf } from "./reverse.ts";
 import type { Session } from "./session.ts";
 import type { Streams } from "./streams.ts";
@@ -25,12 +26,16 @@ export interface Others {
   readonly isRead: (stream: StreamId) => Promise<boolean>;
   /** It is read here from now on: who reads it at another replica is sent away. */
   readonly readsHere: (stream: StreamId) => Promise<void>;
-  /** The session has ended: what is done for it elsewhere must end too. */
-  readonly ended: (session: Session) => void;
+  /**
+   * The session has ended: what is done for it elsewhere must end too. Resolves when no other replica
+   * takes a message of it any more.
+   */
+  readonly ended: (session: Session) => Promise<void>;
 }
 
 export interface OthersDeps {
   readonly remote: Remote;
+  readonly timers: Timers;
   readonly calls: Pick<SessionCalls, "serverOf" | "isAsked">;
   readonly registry: Pick<SessionRegistry, "held" | "drop">;
   readonly streams: Pick<Streams, "hasReader" | "stop">;
@@ -89,9 +94,10 @@ export function createOthers(deps: OthersDeps): Others {
     },
     isRead: (stream) => ask(READ, { about: stream }),
     readsHere: async (stream) => void await ask(LEAVE, { about: stream }),
-    ended(session) {
-      // Whoever is not told finds out by itself, a little later.
-      ask(END, { about: session.key }).catch((error) => deps.failed(END, error));
+    async ended(session) {
+      const told = ask(END, { about: session.key }).catch((error) => deps.failed(END, error));
+      // Whoever could not be told has to look by then.
+      await Promise.race([told, sleep(deps.timers, COPY_MS)]);
     },
   };
 }

@@ -105,7 +105,8 @@ interface Copy {
   loading: Promise<Copy> | undefined;
 }
 
-const COPY_MS = 1_000;
+/** How long a record is taken to be as it was when it was read. */
+export const COPY_MS = 1_000;
 const FORGET_MS = 10_000;
 const CHECK_MS = 30_000;
 /** 192 random bits. */

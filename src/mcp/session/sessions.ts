@@ -183,6 +183,7 @@ export function createSessions(deps: SessionsDeps, options: SessionsOptions): Se
   };
   const others = createOthers({
     ...shared,
+    timers,
     oneWay: async (session, message) => {
       const endpoint = deps.endpointOf(session.base.server);
       return endpoint && await oneWayHere(targets, endpoint, session, message);
